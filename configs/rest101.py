@@ -1,0 +1,29 @@
+"""ResT-101, 4 frames (Lin et al. 2022, Table 1): Kinetics-700 less the classes of UCF101 and HMDB51.
+
+python -m zsar_jax.main --config configs/rest101.py --config.vectors=GoogleNews-vectors-negative300.bin
+Printed: UCF101 58.7 ± 3.3 (half), HMDB51 41.1 ± 3.7 (half), 25 clips.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config(variant: str = "") -> ConfigDict:
+  del variant
+  c = ConfigDict()
+  c.method = "rest"
+  c.vectors = "data/GoogleNews-vectors-negative300.bin"
+  c.data = dict(
+    dir="data/short256", seen="kinetics700", unseen=("ucf101", "hmdb51"), overlap_threshold=0.05,
+    short_side=256, crop=224, num_frames=4, stride=6, flip=True,
+  )  # fmt: skip
+  c.model = dict(
+    backbone="resnet101", bn_group_size=16, dropout=0.1, width=768, num_layers=12, num_heads=12, hidden=3072,
+    word_loss_weight=0.5, mask_rate=0.15,
+  )  # fmt: skip
+  c.train = dict(
+    batch_size=16, base_batch_size=16,
+    warmup=dict(optimizer="sgd", learning_rate=0.01, momentum=0.9, weight_decay=1e-4, schedule="cosine", epochs=150),
+    joint=dict(optimizer="adamw", learning_rate=1.5e-4, weight_decay=0.05, schedule="cosine", epochs=50),
+  )  # fmt: skip
+  c.eval = dict(num_clips=25, clips="even", batch_size=4)
+  return c

@@ -1,0 +1,130 @@
+"""Every implementation of the convolution is the same function, and so are its gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zsar_jax.models.conv import IMPLEMENTATIONS, conv
+
+CASES = {
+  "spatial": ((2, 3, 9, 7, 4), (1, 3, 3, 4, 6), (1, 2, 2), (0, 1, 1)),
+  "spatial strided in time": ((2, 5, 7, 7, 3), (1, 5, 5, 3, 4), (2, 1, 1), (0, 2, 2)),
+  "temporal": ((2, 7, 5, 6, 4), (3, 1, 1, 4, 6), (2, 1, 1), (1, 0, 0)),
+  "temporal strided in space": ((2, 5, 5, 6, 4), (3, 1, 1, 4, 5), (1, 2, 2), (1, 0, 0)),
+  "pointwise": ((2, 5, 7, 6, 4), (1, 1, 1, 4, 6), (2, 2, 2), (0, 0, 0)),
+  "cubic": ((2, 6, 9, 7, 4), (3, 3, 3, 4, 5), (2, 2, 2), (1, 1, 1)),
+  "cubic, no padding": ((1, 5, 6, 5, 2), (3, 3, 3, 2, 3), (1, 1, 1), (0, 0, 0)),
+  "uneven": ((1, 6, 9, 8, 2), (3, 7, 5, 2, 3), (1, 2, 3), (1, 3, 1)),
+  "image": ((3, 9, 7, 4), (3, 3, 4, 6), (2, 2), (1, 1)),
+  "image, column kernel": ((3, 9, 7, 4), (3, 1, 4, 6), (2, 2), (1, 0)),
+  "image, row kernel": ((3, 9, 7, 4), (1, 3, 4, 6), (1, 2), (0, 1)),
+  "image, pointwise": ((3, 9, 7, 4), (1, 1, 4, 6), (2, 2), (0, 0)),
+}
+
+
+def reference(x, w, stride, padding):
+  """XLA's own convolution, called here on its own."""
+  spec = ("NHWC", "HWIO", "NHWC") if w.ndim == 4 else ("NDHWC", "DHWIO", "NDHWC")
+  return jax.lax.conv_general_dilated(x, w, stride, [(p, p) for p in padding], dimension_numbers=spec)
+
+
+def draw(shape, seed, dtype=jnp.float32):
+  return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
+
+
+def value_and_gradients(function, x, w, out_shape):
+  weights = draw(out_shape, 2, x.dtype)
+  gradients = jax.grad(lambda x, w: (function(x, w) * weights).sum(), argnums=(0, 1))(x, w)
+  return [function(x, w), *gradients]
+
+
+@pytest.mark.parametrize("impl", IMPLEMENTATIONS)
+@pytest.mark.parametrize("case", CASES)
+def test_same_value_and_gradients_as_lax(case, impl):
+  x_shape, w_shape, stride, padding = CASES[case]
+  x, w = draw(x_shape, 0), draw(w_shape, 1)
+  out = reference(x, w, stride, padding)
+  expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w, out.shape)
+  got = value_and_gradients(jax.jit(lambda x, w: conv(x, w, stride, padding, impl)), x, w, out.shape)
+  for a, b in zip(got, expected, strict=True):
+    assert a.shape == b.shape
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * float(jnp.abs(b).max()))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_folding_agrees_on_any_geometry(data):
+  sizes = [data.draw(st.integers(1, 7)) for _ in range(3)]
+  padding = [data.draw(st.integers(0, 2)) for _ in range(3)]
+  kernel = [data.draw(st.integers(1, min(3, n + 2 * p))) for n, p in zip(sizes, padding, strict=True)]
+  stride = [data.draw(st.integers(1, 3)) for _ in range(3)]
+  x, w = draw((2, *sizes, 2), 0), draw((*kernel, 2, 3), 1)
+  expected = reference(x, w, stride, padding)
+  expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w, expected.shape)
+  got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, "folded_scan"), x, w, expected[0].shape)
+  for a, b in zip(got, expected, strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("impl", ["folded", "folded_scan"])
+def test_bfloat16_keeps_dtype_and_stays_near_float32(impl):
+  x_shape, w_shape, stride, padding = CASES["cubic"]
+  x, w = draw(x_shape, 0), draw(w_shape, 1)
+
+  def loss(x, w):
+    return jnp.square(conv(x, w, stride, padding, impl).astype(jnp.float32)).sum()
+
+  got = jax.grad(loss, argnums=(0, 1))(x.astype(jnp.bfloat16), w.astype(jnp.bfloat16))
+  expected = jax.grad(loss, argnums=(0, 1))(x, w)
+  for a, b in zip(got, expected, strict=True):
+    assert a.dtype == jnp.bfloat16
+    assert float(jnp.linalg.norm(a.astype(jnp.float32) - b) / jnp.linalg.norm(b)) < 0.02
+
+
+@pytest.mark.parametrize("impl", ["folded", "folded_scan"])
+def test_float64_is_exact_to_float64(impl):
+  x_shape, w_shape, stride, padding = CASES["cubic"]
+  with jax.enable_x64(True):
+    x, w = draw(x_shape, 0, jnp.float64), draw(w_shape, 1, jnp.float64)
+    out = reference(x, w, stride, padding)
+    expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w, out.shape)
+    got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, impl), x, w, out.shape)
+    for a, b in zip(got, expected, strict=True):
+      assert a.dtype == jnp.float64
+      np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
+
+
+def test_remat_of_the_hand_written_gradient():
+  x_shape, w_shape, stride, padding = CASES["spatial"]
+  x, w = draw(x_shape, 0), draw(w_shape, 1)
+
+  def loss(w):
+    return jnp.square(conv(x, w, stride, padding, "folded_scan")).sum()
+
+  np.testing.assert_allclose(jax.grad(jax.checkpoint(loss))(w), jax.grad(loss)(w), rtol=1e-6)
+
+
+def test_auto_is_xlas_own_off_the_cpu(monkeypatch):
+  x, w = draw((1, 3, 6, 6, 2), 0), draw((3, 1, 1, 2, 2), 1)
+
+  def primitives():
+    return str(jax.make_jaxpr(lambda x, w: conv(x, w, (1, 1, 1), (1, 0, 0)))(x, w))
+
+  assert "custom_vjp" in primitives()
+  monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+  jax.clear_caches()
+  assert "custom_vjp" not in primitives()
+  assert "reshape" not in primitives()
+
+
+def test_bad_calls_say_what_does_not_fit():
+  x, w = draw((1, 3, 6, 6, 2), 0), draw((3, 1, 1, 2, 2), 1)
+  with pytest.raises(ValueError, match="do not go together"):
+    conv(x, w, (1, 1), (1, 0, 0))
+  with pytest.raises(ValueError, match="2 channels, kernel .* wants 3"):
+    conv(x, draw((3, 1, 1, 3, 2), 1), (1, 1, 1), (1, 0, 0))
+  with pytest.raises(ValueError, match="'fast' is not one of"):
+    conv(x, w, (1, 1, 1), (1, 0, 0), "fast")

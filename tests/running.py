@@ -1,0 +1,46 @@
+"""Runs the real command line, as a user would, in a process of its own."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parent.parent
+TINY = {
+  "generated.train_per_class": 4,
+  "generated.test_per_class": 2,
+  "generated.seen_test_per_class": 1,
+  "generated.num_frames": 12,
+  "train.batch_size": 8,
+  "eval.batch_size": 8,
+  "eval.num_clips": 2,
+  "logging.every_steps": 1,
+  "train.joint.steps": 3,
+}
+
+
+def arguments(config, workdir, overrides):
+  """The command line after `python -m zsar_jax.main`."""
+  keys = [f"--config.{key}={value}" for key, value in overrides.items()]
+  return ["--config", config, "--workdir", str(workdir), *keys]
+
+
+def start(argv, devices=1):
+  """Starts the command; its output is captured."""
+  env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "JAX_PLATFORMS": "cpu"}
+  command = [sys.executable, "-m", "zsar_jax.main", *argv]
+  return subprocess.Popen(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def run(argv, devices=1):
+  """Runs the command to its end: (exit code, stdout, stderr)."""
+  process = start(argv, devices)
+  out, err = process.communicate(timeout=500)
+  return process.returncode, out, err
+
+
+def read_metrics(workdir, kind="train"):
+  """{step: line} of metrics.jsonl; a step that was run twice keeps its last line."""
+  lines = [json.loads(line) for line in (pathlib.Path(workdir) / "metrics.jsonl").read_text().splitlines()]
+  return {line["step"]: line for line in lines if line["kind"] == kind}

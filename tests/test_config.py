@@ -1,0 +1,94 @@
+"""The config: files, overrides, and every kind of wrong input."""
+
+import pathlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zsar_jax import config as configs
+from zsar_jax.errors import InputError
+
+ROOT = pathlib.Path(__file__).parent.parent
+SHIPPED = sorted(str(p) for p in (ROOT / "configs").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", [*SHIPPED, str(ROOT / "configs/demo.py:e2e")])
+def test_shipped_configs_load_and_survive_json(path):
+  config = configs.load(path)
+  assert configs.from_flat(configs.to_flat(config), path) == config
+  assert not configs.differences(configs.to_flat(config), config)
+
+
+def test_papers_values():
+  e2e = configs.load(str(ROOT / "configs/e2e_r2plus1d.py"))
+  assert (e2e.train.batch_size, e2e.train.joint.learning_rate, e2e.train.joint.epochs) == (22, 1e-3, 150)
+  assert e2e.train.joint.milestones == (60, 120)
+  assert (e2e.data.num_frames, e2e.data.crop, e2e.data.short_side, e2e.eval.num_clips) == (16, 112, 128, 25)
+  for depth, frames in ((18, 16), (34, 8), (101, 4)):
+    rest = configs.load(str(ROOT / f"configs/rest{depth}.py"))
+    assert (rest.model.backbone, rest.data.num_frames, rest.data.stride) == (f"resnet{depth}", frames, 6)
+    assert (rest.train.warmup.epochs, rest.train.warmup.learning_rate) == (150, 0.01)
+    assert (rest.train.joint.epochs, rest.train.joint.learning_rate, rest.train.joint.weight_decay) == (50, 1.5e-4, 0.05)
+
+
+def test_overrides_are_typed():
+  config = configs.load(
+    str(ROOT / "configs/demo.py"),
+    {
+      "train.batch_size": "32",
+      "data.flip": "false",
+      "train.joint.learning_rate": "1e-2",
+      "data.unseen": "a:x+y,b",
+      "train.joint.milestones": "3,4.5",
+    },
+  )
+  assert config.train.batch_size == 32
+  assert config.data.flip is False
+  assert config.train.joint.learning_rate == 0.01
+  assert config.data.unseen == ("a:x+y", "b")
+  assert config.train.joint.milestones == (3.0, 4.5)
+
+
+def test_all_problems_are_listed_at_once():
+  wrong = {"train.batchsize": "3", "data.stride": "two", "method": "i3d", "eval.num_clips": "0", "data.crop": "57"}
+  with pytest.raises(InputError) as error:
+    configs.load(str(ROOT / "configs/demo.py"), wrong)
+  message = str(error.value)
+  assert "'train.batchsize'" in message
+  assert "'train.batch_size'" in message
+  assert "a whole number" in message
+  assert "one of e2e, rest" in message
+  assert "at least 1" in message
+  assert "larger than 'data.short_side'" in message
+
+
+@given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz._", min_size=1, max_size=20))
+def test_unknown_keys_never_pass(key):
+  known = configs.to_flat(configs.load(str(ROOT / "configs/demo.py")))
+  if key in known:
+    return
+  with pytest.raises(InputError, match="unknown key"):
+    configs.load(str(ROOT / "configs/demo.py"), {key: "1"})
+
+
+def test_missing_or_broken_config_file(tmp_path):
+  with pytest.raises(InputError, match="no such config file"):
+    configs.load(str(tmp_path / "demo.py"))
+  (tmp_path / "broken.py").write_text("def get_config(variant):\n  return variant.nothing\n")
+  with pytest.raises(InputError, match="AttributeError"):
+    configs.load(str(tmp_path / "broken.py"))
+
+
+def test_unknown_variant_is_named():
+  with pytest.raises(InputError, match="'i3d'"):
+    configs.load(str(ROOT / "configs/demo.py:i3d"))
+
+
+def test_what_may_differ_on_resume():
+  config = configs.load(str(ROOT / "configs/demo.py"))
+  saved = configs.to_flat(config)
+  free = configs.load(str(ROOT / "configs/demo.py"), {"data.dir": "x", "eval.num_clips": "1", "logging.every_steps": "7"})
+  assert not configs.differences(saved, free)
+  other = configs.load(str(ROOT / "configs/demo.py"), {"seed": "1", "train.batch_size": "8"})
+  assert [line.split(":")[0] for line in configs.differences(saved, other)] == ["seed", "train.batch_size"]

@@ -1,0 +1,148 @@
+"""What a user can get wrong: one screen, exit code 2, no traceback, before anything is compiled."""
+
+import pathlib
+
+import jax
+import pytest
+from running import TINY, arguments
+
+from zsar_jax import evaluate, main  # noqa: F401  (imported before jit is forbidden)
+from zsar_jax.data import synthetic
+from zsar_jax.data.build import build_records
+from zsar_jax.data.records import Entry
+
+DEMO = str(pathlib.Path(__file__).parent.parent / "configs/demo.py:e2e")
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+  """A data folder with two data sets, `gym` and `street`, of generated video under ordinary class names."""
+  folder = tmp_path_factory.mktemp("data")
+  make_records(folder / "gym", ["waving while walking", "punching while sitting", "lifting while jumping"], "studio")
+  make_records(folder / "street", ["flapping while kicking", "juggling while walking"], "street")
+  return folder
+
+
+def make_records(path, names, domain, videos_per_class=2):
+  videos = path.with_name(path.name + "_videos")
+  synthetic.write_videos(videos, names, videos_per_class, 0, domain, num_frames=12)
+  entries = [
+    Entry(str(synthetic.video_path(videos, name, i)), label, f"{name}/{i}")
+    for label, name in enumerate(names)
+    for i in range(videos_per_class)
+  ]
+  build_records(entries, names, path, short_side=56)
+
+
+@pytest.fixture
+def refused(data_dir, tmp_path, capsys, monkeypatch):
+  """Runs the command with these keys and returns what it says on being refused."""
+
+  def run(workdir=None, **keys):
+    def compiled(*_args, **_kwargs):
+      raise AssertionError("something was compiled before the input was refused")
+
+    monkeypatch.setattr(jax, "jit", compiled)
+    base = TINY | {"data.dir": data_dir, "data.seen": "gym", "data.unseen": "street", "data.seen_test": ""}
+    overrides = base | {key.replace("__", "."): value for key, value in keys.items()}
+    code = main.main(arguments(DEMO, workdir or tmp_path / "run", overrides))
+    err = capsys.readouterr().err
+    assert code == 2, err
+    assert err.startswith("error: ")
+    assert "Traceback" not in err
+    assert len(err.splitlines()) <= 24
+    return err
+
+  return run
+
+
+def test_misspelt_keys(refused):
+  err = refused(train__bach_size=3, modle__width=4)
+  assert "'train.bach_size'; did you mean 'train.batch_size'" in err
+  assert "'modle.width'; did you mean 'model.width" in err
+
+
+def test_absent_data_sets_are_all_named_with_the_command_that_makes_them(refused, data_dir):
+  err = refused(data__seen="kinetics700", data__unseen="ucf101,hmdb51")
+  for name in ("kinetics700", "ucf101", "hmdb51"):
+    assert "data_prep.build folder --videos" in err
+    assert str(data_dir / name) in err
+
+
+def test_classes_without_a_vector_are_listed_with_suggestions(refused, tmp_path):
+  import numpy as np
+
+  words = ["waves", "walk", "sit", "punch", "jump", "flap", "kick"]
+  np.savez(tmp_path / "v.npz", words=np.array(words), vectors=np.eye(7, 9, dtype=np.float32))
+  err = refused(vectors=tmp_path / "v.npz")
+  assert "'waving while walking'" in err
+  assert "waves" in err
+  assert "'lifting while jumping'" in err
+  assert "'juggling while walking'" in err
+  assert "'punching while sitting'" not in err
+
+
+def test_a_class_both_seen_and_unseen(refused):
+  err = refused(data__unseen="gym:lifting while jumping,street")
+  assert "both seen" in err
+  assert "'lifting while jumping'" in err
+
+
+def test_an_unknown_class(refused):
+  err = refused(data__seen="gym:lifting while jumpin+waving while walking")
+  assert "did you mean 'lifting while jumping'" in err
+
+
+def test_too_few_seen_classes(refused):
+  assert "expected at least 2" in refused(data__seen="gym:lifting while jumping")
+
+
+def test_repeated_class_names(refused, data_dir):
+  path = data_dir / "twice"
+  if not path.exists():
+    make_records(path, ["waving while walking", "lifting while jumping"], "studio")
+    description = path / "index" / "index.json"
+    text = description.read_text()
+    assert "lifting while jumping" in text
+    description.write_text(text.replace("lifting while jumping", "waving while walking"))
+  err = refused(data__seen="twice")
+  assert "waving while walking" in err
+  assert "repeated" in err
+
+
+def test_an_unwritable_workdir(refused, tmp_path):
+  (tmp_path / "file").write_text("")
+  err = refused(workdir=tmp_path / "file" / "run")
+  assert "cannot be written" in err
+  assert "--workdir" in err
+
+
+def test_an_empty_data_folder(refused, data_dir):
+  (data_dir / "void").mkdir(exist_ok=True)
+  assert "void" in refused(data__seen="void")
+
+
+def test_a_missing_vector_file(refused):
+  assert "no such file" in refused(vectors="absent.bin")
+
+
+def test_an_unknown_backbone(refused):
+  assert "expected one of" in refused(model__backbone="resnet19")
+
+
+def test_frames_smaller_than_the_crop(refused):
+  assert "112" in refused(data__crop=112, data__short_side=128)
+
+
+def test_a_batch_that_does_not_divide_over_the_devices(refused):
+  assert "use 8 or 16" in refused(train__batch_size=12)
+
+
+def test_evaluate_only_without_a_checkpoint(tmp_path, capsys):
+  assert main.main(["--config", DEMO, "--workdir", str(tmp_path), "--evaluate_only"]) == 2
+  assert "no checkpoint" in capsys.readouterr().err
+
+
+def test_an_unknown_argument(capsys):
+  assert main.main(["--config", DEMO, "--workdri", "x"]) == 2
+  assert "--workdri" in capsys.readouterr().err

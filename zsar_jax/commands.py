@@ -1,0 +1,36 @@
+"""What every command shares: errors a user can act on become one message and an exit code, without a traceback."""
+
+import logging
+import sys
+from collections.abc import Callable
+
+from zsar_jax.errors import InputError
+
+WRONG_INPUT = 2
+NO_CHECKPOINT = 3
+
+
+def guarded(command: Callable[[], None]) -> int:
+  """Runs `command` and returns its exit code."""
+  logging.basicConfig(level=logging.WARNING, format="%(message)s")
+  try:
+    command()
+  except InputError as error:
+    print(f"error: {error}", file=sys.stderr)
+    return WRONG_INPUT
+  except Exception as error:
+    return _exit_code(error)
+  return 0
+
+
+def _exit_code(error: Exception) -> int:
+  from zsar_jax.train.checkpoint import CheckpointError
+  from zsar_jax.train.signals import Stopped
+
+  if isinstance(error, Stopped):
+    print(error, file=sys.stderr)
+    return error.exit_code
+  if isinstance(error, CheckpointError):
+    print(f"error: {error}", file=sys.stderr)
+    return NO_CHECKPOINT
+  raise error

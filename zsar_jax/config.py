@@ -1,0 +1,317 @@
+"""What a run is made of: a config file, command-line overrides, and frozen dataclasses.
+
+A config file defines `get_config(variant="")` and returns an `ml_collections.ConfigDict` with the values it wants to
+set; everything else keeps the default written here. All problems (unknown keys, wrong types, impossible values) are
+reported at once.
+"""
+
+import dataclasses
+import importlib.util
+import pathlib
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import ml_collections
+
+from zsar_jax.errors import InputError, did_you_mean, raise_all
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+  """Which videos, which classes, and how clips are cut from them.
+
+  A data set is written `NAME`, `NAME:class+class` (only these) or `NAME:!class+class` (all but these).
+  """
+
+  dir: str = "data"  # holds one folder of records per data set
+  seen: str = ""
+  unseen: tuple[str, ...] = ()
+  seen_test: str = ""  # test videos of seen classes; empty: the seen set's validation videos
+  short_side: int = 128  # pixels, of the stored frames
+  crop: int = 112  # pixels
+  num_frames: int = 16
+  stride: int = 1  # source frames between two frames of a clip
+  overlap_threshold: float = 0.05  # seen classes this near (cosine distance) to an unseen one are removed
+  validation_fraction: float = 0.02  # of each seen class's videos
+  mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # of RGB in [0, 1]
+  std: tuple[float, ...] = (0.229, 0.224, 0.225)
+  flip: bool = True
+  color_jitter: float = 0.0  # largest relative change of brightness, contrast and saturation
+  noise: float = 0.0  # standard deviation of added noise, RGB in [0, 1]
+  grayscale: float = 0.0  # share of training clips made grey
+  workers: int = 0  # threads that decode; 0: as many as there are cores
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratedConfig:
+  """The generated figures in motion (data sets `figures_train`, `figures_test`, `figures_seen_test`)."""
+
+  num_unseen: int = 12
+  train_per_class: int = 60
+  test_per_class: int = 25
+  seen_test_per_class: int = 5
+  num_frames: int = 20
+  size: int = 56  # pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+  """The network. `width` and below are ResT's transformer."""
+
+  backbone: str = "r2plus1d_18"
+  dtype: str = "float32"  # of the computation; parameters, statistics and losses stay float32
+  bn_group_size: int = 0  # clips normalised together; 0: the whole batch
+  remat: bool = False
+  dropout: float = 0.05
+  normalize: bool = True  # E2E: unit outputs and targets; False: Eq. 2 as printed
+  width: int = 768
+  num_layers: int = 12
+  num_heads: int = 12
+  hidden: int = 3072
+  word_loss_weight: float = 0.5
+  mask_rate: float = 0.15
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimConfig:
+  """One training phase. It lasts `steps`, or `epochs` where `steps` is 0."""
+
+  optimizer: str = "adam"
+  learning_rate: float = 1e-3
+  weight_decay: float = 0.0
+  momentum: float = 0.9
+  schedule: str = "constant"
+  milestones: tuple[float, ...] = ()  # epochs at which `steps` divides the rate by ten
+  ramp_epochs: float = 0.0  # the rate grows linearly from 0 over these
+  epochs: float = 0.0
+  steps: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+  """`warmup` is used by ResT alone."""
+
+  batch_size: int = 16  # clips, over all devices
+  accumulate: int = 1  # micro-batches a step
+  max_clips_per_epoch: int = 0  # 0: an epoch is every training video once
+  scale_lr: bool = False  # rate x batch_size / base_batch_size, with 5 epochs of linear growth
+  base_batch_size: int = 16
+  warmup: OptimConfig = OptimConfig()
+  joint: OptimConfig = OptimConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class TransferConfig:
+  """Coefficients of the integer program that composes unseen prototypes (ResT Eq. 1-6)."""
+
+  num_neighbors: int = 5  # K
+  max_seen_per_unseen: int = 5  # rho
+  distinctiveness: float = 0.5  # theta
+  max_uses_per_seen: int = 0  # 0: no limit
+  solver: str = "milp"
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalConfig:
+  num_clips: int = 25
+  clips: str = "even"
+  frame_order: str = "natural"
+  batch_size: int = 16  # videos
+  num_splits: int = 10  # half-class splits
+
+
+@dataclasses.dataclass(frozen=True)
+class LoggingConfig:
+  every_steps: int = 50
+  validate_every_steps: int = 1000
+  tensorboard: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckpointConfig:
+  every_steps: int = 1000
+  keep: int = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  method: str = "e2e"
+  seed: int = 0
+  vectors: str = ""  # word vectors: .npz, word2vec .bin/.txt, or hash:300 (a stand-in)
+  data: DataConfig = DataConfig()
+  generated: GeneratedConfig = GeneratedConfig()
+  model: ModelConfig = ModelConfig()
+  train: TrainConfig = TrainConfig()
+  transfer: TransferConfig = TransferConfig()
+  eval: EvalConfig = EvalConfig()
+  logging: LoggingConfig = LoggingConfig()
+  checkpoint: CheckpointConfig = CheckpointConfig()
+
+
+CHOICES = {
+  "method": ("e2e", "rest"),
+  "model.dtype": ("float32", "bfloat16"),
+  "train.warmup.optimizer": ("adam", "adamw", "sgd"),
+  "train.joint.optimizer": ("adam", "adamw", "sgd"),
+  "train.warmup.schedule": ("constant", "cosine", "steps"),
+  "train.joint.schedule": ("constant", "cosine", "steps"),
+  "transfer.solver": ("milp", "closed_form"),
+  "eval.clips": ("even", "released"),
+  "eval.frame_order": ("natural", "single", "shuffled"),
+}
+POSITIVE = (
+  "data.short_side", "data.crop", "data.num_frames", "data.stride", "generated.num_unseen", "generated.train_per_class",
+  "generated.test_per_class", "generated.seen_test_per_class", "generated.num_frames", "generated.size", "model.width",
+  "model.num_layers", "model.num_heads", "model.hidden", "train.batch_size", "train.accumulate", "train.base_batch_size",
+  "transfer.num_neighbors", "transfer.max_seen_per_unseen", "eval.num_clips", "eval.batch_size", "eval.num_splits",
+  "logging.every_steps", "logging.validate_every_steps", "checkpoint.every_steps", "checkpoint.keep",
+)  # fmt: skip
+FRACTIONS = ("data.validation_fraction", "data.grayscale", "data.color_jitter", "data.noise", "model.dropout",
+             "model.mask_rate")  # fmt: skip
+# Keys that may differ when a run is resumed: they change no parameter.
+FREE_ON_RESUME = ("data.dir", "data.workers", "logging", "checkpoint", "eval", "transfer")
+
+
+def load(path: str, overrides: Mapping[str, str] | None = None) -> Config:
+  """Reads `FILE.py` or `FILE.py:variant` and applies `key -> text` overrides.
+
+  Raises:
+    InputError: lists every unknown key (with the nearest right one), wrong type and impossible value.
+  """
+  values = _flatten(_run_config_file(path).to_dict())
+  values.update(overrides or {})
+  return from_flat(values, path)
+
+
+def from_flat(values: Mapping[str, Any], origin: str) -> Config:
+  """Builds the config from dotted keys; values may be text (from the command line) or typed."""
+  hints = dict(_fields(Config))
+  problems = [f"unknown key '{k}'{did_you_mean(k, hints) or '; known: ' + _siblings(k, hints)}"
+              for k in values if k not in hints]  # fmt: skip
+  typed: dict[str, Any] = {}
+  for key in values.keys() & hints.keys():
+    try:
+      typed[key] = _convert(values[key], hints[key])
+    except (ValueError, TypeError):
+      problems.append(f"'{key}' is {values[key]!r}, expected {_type_name(hints[key])}")
+  config = _nest(Config, typed)
+  problems += _check_values(_flatten(dataclasses.asdict(config)))
+  raise_all(sorted(problems), f"{origin}: the config is wrong:")
+  return config
+
+
+def to_flat(config: Config) -> dict[str, Any]:
+  """Every key with its value, dotted; tuples become lists, so that JSON gives the same back."""
+  return {k: list(v) if isinstance(v, tuple) else v for k, v in _flatten(dataclasses.asdict(config)).items()}
+
+
+def differences(saved: Mapping[str, Any], config: Config) -> list[str]:
+  """The keys that change parameters and differ between a saved flat config and this one."""
+  current = to_flat(config)
+  keys = [k for k in current if not any(k == f or k.startswith(f + ".") for f in FREE_ON_RESUME)]
+  return [f"{k}: {saved.get(k)!r} in the workdir, {current[k]!r} asked for"
+          for k in keys if saved.get(k) != current[k]]  # fmt: skip
+
+
+def _run_config_file(path: str) -> ml_collections.ConfigDict:
+  file, _, variant = path.partition(":")
+  if not pathlib.Path(file).is_file():
+    known = sorted(str(p) for p in pathlib.Path("configs").glob("*.py"))
+    raise InputError(f"{file}: no such config file{did_you_mean(file, known)}")
+  spec = importlib.util.spec_from_file_location("zsar_config", file)
+  assert spec is not None
+  assert spec.loader is not None
+  module = importlib.util.module_from_spec(spec)
+  try:
+    spec.loader.exec_module(module)
+    return module.get_config(variant)
+  except InputError:
+    raise
+  except Exception as error:
+    raise InputError(f"{path}: the config file fails: {type(error).__name__}: {error}") from error
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+  flat: dict[str, Any] = {}
+  for key, value in values.items():
+    if isinstance(value, Mapping):
+      flat.update(_flatten(value, f"{prefix}{key}."))
+    else:
+      flat[f"{prefix}{key}"] = value
+  return flat
+
+
+def _fields(cls: type, prefix: str = "") -> Iterator[tuple[str, Any]]:
+  hints = typing.get_type_hints(cls)
+  for field in dataclasses.fields(cls):
+    if dataclasses.is_dataclass(hints[field.name]):
+      yield from _fields(hints[field.name], f"{prefix}{field.name}.")
+    else:
+      yield f"{prefix}{field.name}", hints[field.name]
+
+
+def _nest(cls: type, typed: Mapping[str, Any], prefix: str = "") -> Any:
+  hints = typing.get_type_hints(cls)
+  given: dict[str, Any] = {}
+  for field in dataclasses.fields(cls):
+    key = f"{prefix}{field.name}"
+    if dataclasses.is_dataclass(hints[field.name]):
+      given[field.name] = _nest(hints[field.name], typed, key + ".")
+    elif key in typed:
+      given[field.name] = typed[key]
+  return cls(**given)
+
+
+def _convert(value: Any, hint: Any) -> Any:
+  if isinstance(hint, types.GenericAlias):
+    (item, _) = hint.__args__
+    parts: Sequence[Any] = [p for p in value.split(",") if p] if isinstance(value, str) else list(value)
+    return tuple(_convert(p, item) for p in parts)
+  if hint is bool:
+    return _convert_bool(value)
+  if hint is float and not isinstance(value, bool):
+    return float(value)
+  if hint is int and isinstance(value, str):
+    return int(value)
+  if type(value) is not hint:
+    raise TypeError(value)
+  return value
+
+
+def _convert_bool(value: Any) -> bool:
+  text = str(value).lower()
+  if text not in ("true", "false"):
+    raise ValueError(value)
+  return text == "true"
+
+
+def _type_name(hint: Any) -> str:
+  if isinstance(hint, types.GenericAlias):
+    return f"a comma-separated list of {_type_name(hint.__args__[0])}"
+  return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[hint]
+
+
+def _siblings(key: str, hints: Mapping[str, Any]) -> str:
+  prefix = key.rpartition(".")[0]
+  near = [k for k in hints if k.rpartition(".")[0] == prefix] or sorted({k.partition(".")[0] for k in hints})
+  return ", ".join(near)
+
+
+def _check_values(flat: Mapping[str, Any]) -> list[str]:
+  problems = [f"'{k}' is {flat[k]!r}, expected one of {', '.join(allowed)}"
+              for k, allowed in CHOICES.items() if flat[k] not in allowed]  # fmt: skip
+  problems += [f"'{k}' is {flat[k]}, expected at least 1" for k in POSITIVE if flat[k] < 1]
+  problems += [f"'{k}' is {flat[k]}, expected a number from 0 to below 1" for k in FRACTIONS if not 0 <= flat[k] < 1]
+  batch, accumulate = flat["train.batch_size"], flat["train.accumulate"]
+  if accumulate > 0 and batch % accumulate:
+    problems.append(f"'train.batch_size' {batch} does not divide into 'train.accumulate' {accumulate} micro-batches")
+  if flat["data.crop"] > flat["data.short_side"]:
+    problems.append(f"'data.crop' {flat['data.crop']} is larger than 'data.short_side' {flat['data.short_side']}")
+  if not flat["train.joint.steps"] and not flat["train.joint.epochs"]:
+    problems.append("'train.joint.steps' and 'train.joint.epochs' are both 0, expected a length for the training")
+  for key in ("data.seen", "data.unseen", "vectors"):
+    if not flat[key]:
+      problems.append(f"'{key}' is empty, expected {'word vectors (FILE or hash:300)' if key == 'vectors' else 'a data set'}")
+  return problems

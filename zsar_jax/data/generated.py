@@ -1,0 +1,56 @@
+"""Makes the generated data sets that a config names: videos first, then records by the writer real videos take."""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+from collections.abc import Callable, Sequence
+
+from zsar_jax.config import Config
+from zsar_jax.data import synthetic
+from zsar_jax.data.build import build_records
+from zsar_jax.data.records import Entry
+
+PREFIX = "figures_"
+TRAIN, TEST, SEEN_TEST = "figures_train", "figures_test", "figures_seen_test"
+NAMES = (TRAIN, TEST, SEEN_TEST)
+
+
+def generated_path(config: Config, name: str) -> pathlib.Path:
+  """Where the records of a generated data set are: one folder per seed and `generated` setting."""
+  settings = json.dumps([config.seed, dataclasses.asdict(config.generated)], sort_keys=True)
+  return pathlib.Path(config.data.dir) / f"figures-{hashlib.sha256(settings.encode()).hexdigest()[:12]}" / name
+
+
+def make_generated(config: Config, names: Sequence[str], say: Callable[[str], None] = print) -> None:
+  """Writes what is missing of the named generated data sets.
+
+  Training clips are in the domain `studio`, test clips in `street`. No unseen class is in `figures_train`.
+  """
+  seen, unseen = synthetic.split_classes(config.seed, config.generated.num_unseen)
+  plans = {
+    TRAIN: (seen, config.generated.train_per_class, "studio"),
+    TEST: (unseen, config.generated.test_per_class, "street"),
+    SEEN_TEST: (seen, config.generated.seen_test_per_class, "street"),
+  }
+  for name in names:
+    path = generated_path(config, name)
+    if (path / "index" / "index.json").is_file():
+      continue
+    classes, per_class, domain = plans[name]
+    say(f"making {name}: {len(classes)} classes x {per_class} videos, domain {domain}")
+    _make(config, path, classes, per_class, domain)
+
+
+def _make(config: Config, path: pathlib.Path, classes: Sequence[str], per_class: int, domain: str) -> None:
+  videos = path.with_name(path.name + "_videos")
+  synthetic.write_videos(
+    videos, classes, per_class, config.seed, domain,
+    size=config.generated.size, num_frames=config.generated.num_frames,
+  )  # fmt: skip
+  entries = [
+    Entry(str(synthetic.video_path(videos, name, index)), label, f"{name}/{index}")
+    for label, name in enumerate(classes)
+    for index in range(per_class)
+  ]
+  build_records(entries, classes, path, short_side=config.data.short_side)

@@ -1,0 +1,196 @@
+"""Zero-shot evaluation: embed every video once, then score every protocol from what is kept.
+
+`python -m zsar_jax.main --config FILE --evaluate_only` runs it on the newest good checkpoint.
+"""
+
+import json
+import pathlib
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Float32
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from zsar_jax.config import Config, to_flat
+from zsar_jax.data.datasets import DataSet
+from zsar_jax.methods.frames import normalize, reorder
+from zsar_jax.session import Session
+from zsar_jax.train.apply import Apply, make_apply
+from zsar_jax.train.sharding import place_batch
+from zsar_jax.train.state import TrainState
+from zsar_jax.types import ClassSet, EvalReport, Prototypes, VideoEmbeddings
+from zsar_jax.zeroshot.protocols import EmbeddedVideos, score_all, score_generalized, score_half
+
+
+class Result(NamedTuple):
+  """The numbers of an evaluation, and the embeddings they were scored from."""
+
+  report: EvalReport
+  embeddings: dict[str, VideoEmbeddings]
+  prototypes: dict[str, Prototypes]
+
+
+def evaluate(session: Session, state: TrainState) -> Result:
+  """All protocols on every unseen data set, and the seen classes' validation."""
+  embed = _embedder(session)
+  seen_visual = _seen_means(session, embed, state) if session.method.space == "visual" else None
+  corpus, num_clips = session.corpus, session.config.eval.num_clips
+  seen_test = _embed_videos(session, embed, state, corpus.seen_test, num_clips, "seen test videos")
+  validation = seen_test
+  if corpus.seen_test is not corpus.validation:
+    validation = _embed_videos(session, embed, state, corpus.validation, num_clips, "validation videos")
+  embeddings = {"validation": validation, "seen_test": seen_test}
+  for unseen in corpus.unseen:
+    embeddings[unseen.name] = _embed_videos(session, embed, state, unseen, num_clips, unseen.name)
+  return _score(session, embeddings, seen_visual)
+
+
+def _score(session: Session, embeddings: dict[str, VideoEmbeddings], seen_visual: Any) -> Result:
+  corpus = session.corpus
+  seen = _seen_prototypes(session, seen_visual)
+  rows, prototypes = [], {"seen": seen}
+  for unseen in corpus.unseen:
+    prototypes[unseen.name] = session.method.prototypes(unseen.classes, seen_visual)
+    rows += _score_unseen(session, unseen, embeddings, prototypes[unseen.name], seen, seen_visual)
+  for level in ("video", "clip"):
+    videos = _videos(session.config, corpus.validation, embeddings["validation"], level)
+    rows.append(score_all(videos, seen, primary=level == "video", protocol="validation"))
+  report = EvalReport(to_flat(session.config), list(corpus.seen.names), corpus.overlap.as_dicts(),
+                      _recipes(prototypes, corpus.seen), rows)  # fmt: skip
+  return Result(report, embeddings, prototypes)
+
+
+def _score_unseen(session: Session, unseen: DataSet, embeddings: dict[str, VideoEmbeddings], prototypes: Prototypes,
+                  seen: Prototypes, seen_visual: Any) -> list[dict[str, Any]]:  # fmt: skip
+  """The rows of one unseen data set; videos by their mean embedding are primary, single clips stand beside."""
+  rows: list[dict[str, Any]] = []
+  config, method = session.config, session.method
+  for level in ("video", "clip"):
+    primary = level == "video"
+    videos = _videos(config, unseen, embeddings[unseen.name], level)
+    seen_videos = _videos(config, session.corpus.seen_test, embeddings["seen_test"], level)
+    rows.append(score_all(videos, prototypes, primary=primary))
+    if len(unseen.classes.names) >= 4:
+      recompose = prototypes if method.space == "semantic" else (
+        lambda classes: method.prototypes(unseen.classes.subset(classes), seen_visual))  # fmt: skip
+      rows.append(score_half(videos, recompose, primary=primary, num_splits=config.eval.num_splits))
+    rows.append(score_generalized(videos, seen_videos, prototypes, seen, primary=primary))
+  if method.space == "visual":
+    rows.append(_score_without_transfer(config, unseen, embeddings[unseen.name], seen, session.corpus.seen))
+  return rows
+
+
+def _score_without_transfer(config: Config, unseen: DataSet, kept: VideoEmbeddings, seen: Prototypes,
+                            seen_classes: ClassSet) -> dict[str, Any]:  # fmt: skip
+  """The visual space's nearest seen class, then the unseen name nearest to its name (ResT Sec. 4.3)."""
+  nearest = (_unit(kept.mean) @ _unit(seen.vectors).T).argmax(1)
+  videos = _videos(config, unseen, kept, "video")._replace(embeddings=seen_classes.semantic_embeddings[nearest])
+  names = Prototypes(unseen.classes.names, unseen.classes.semantic_embeddings, "semantic")
+  return score_all(videos, names, primary=False)
+
+
+def _videos(config: Config, data_set: DataSet, kept: VideoEmbeddings, level: str) -> EmbeddedVideos:
+  embeddings, num_clips = (kept.mean, config.eval.num_clips) if level == "video" else (kept.first, 1)
+  return EmbeddedVideos(data_set.name, data_set.classes.names, embeddings, kept.label, num_clips,
+                        data_set.num_skipped, level)  # fmt: skip
+
+
+def _seen_prototypes(session: Session, seen_visual: Any) -> Prototypes:
+  classes = session.corpus.seen
+  if seen_visual is None:
+    return Prototypes(classes.names, classes.semantic_embeddings, "semantic")
+  return Prototypes(classes.names, seen_visual, "visual")
+
+
+def _recipes(prototypes: dict[str, Prototypes], seen: ClassSet) -> dict[str, list[tuple[str, float]]]:
+  """Which seen classes each unseen prototype is made of, the largest share first."""
+  recipes = {}
+  for made in prototypes.values():
+    if made.weights is not None:
+      for name, weights in zip(made.names, made.weights, strict=True):
+        order = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
+        recipes[name] = [(seen.names[i], round(float(weights[i]), 6)) for i in order]
+  return recipes
+
+
+def _embedder(session: Session) -> Apply:
+  config, method = session.config, session.method
+  dtype = jnp.dtype(config.model.dtype)
+
+  def embed(model, frames):
+    return method.embed(model, normalize(reorder(frames, config.eval.frame_order), config.data, dtype))
+
+  return make_apply(session.network.graphdef, session.mesh, embed)
+
+
+def _embedded(session: Session, embed: Apply, state: TrainState, data_set: DataSet, num_clips: int,
+              title: str) -> Iterator[tuple[Any, Float32[np.ndarray, "B N D"]]]:  # fmt: skip
+  """Batches with their clips' embeddings."""
+  num_batches = -(-len(data_set.rows) // session.config.eval.batch_size)
+  console = Console()
+  batches = session.reader.evaluation(data_set, num_clips)
+  for batch in track(batches, f"embedding {title}", num_batches, console=console, disable=not console.is_terminal):
+    placed = place_batch(session.mesh, batch)
+    yield batch, np.asarray(embed(state.params, state.batch_stats, placed.frames))
+
+
+def _embed_videos(session: Session, embed: Apply, state: TrainState, data_set: DataSet, num_clips: int,
+                  title: str) -> VideoEmbeddings:  # fmt: skip
+  parts = []
+  for batch, clips in _embedded(session, embed, state, data_set, num_clips, title):
+    part = VideoEmbeddings(clips.mean(1), _unit(clips).mean(1), clips[:, 0], batch.label, batch.row)
+    parts.append(VideoEmbeddings(*(array[batch.mask] for array in part)))
+  return VideoEmbeddings(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+def _seen_means(session: Session, embed: Apply, state: TrainState) -> Float32[np.ndarray, "S D"]:
+  """Visual prototypes of the seen classes: the mean over their training videos, one evenly placed clip each."""
+  num_classes = len(session.corpus.seen.names)
+  sums: Any = 0.0
+  counts = np.zeros(num_classes, np.int64)
+  for batch, clips in _embedded(session, embed, state, session.corpus.train, 1, "training videos"):
+    one_hot = (batch.label[:, None] == np.arange(num_classes)) & batch.mask[:, None]
+    sums = sums + one_hot.T.astype(np.float64) @ clips[:, 0]
+    counts += one_hot.sum(0)
+  return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+
+
+def _unit(x: Float[np.ndarray, "*dims D"]) -> Float[np.ndarray, "*dims D"]:
+  return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+
+
+def write(result: Result, workdir: pathlib.Path, frame_order: str) -> None:
+  """`report.json` and `embeddings.npz`; with frames out of order `report-single.json` and the like."""
+  suffix = "" if frame_order == "natural" else f"-{frame_order}"
+  text = json.dumps(result.report._asdict(), indent=1, ensure_ascii=False)
+  (workdir / f"report{suffix}.json").write_text(text + "\n", encoding="utf-8")
+  arrays = {f"{name}/{field}": array for name, kept in result.embeddings.items()
+            for field, array in kept._asdict().items()}  # fmt: skip
+  arrays |= {f"prototypes/{name}": made.vectors for name, made in result.prototypes.items()}
+  np.savez(workdir / f"embeddings{suffix}.npz", allow_pickle=False, **arrays)
+
+
+COLUMNS = ("data set", "protocol", "space", "level", "classes", "videos", "chance", "top-1", "top-5")
+
+
+def print_table(result: Result) -> None:
+  """The primary rows first, then single clips and other spaces."""
+  console = Console(width=None if sys.stdout.isatty() else 120)
+  table = Table(*COLUMNS, "seen / unseen / harmonic", title="zero-shot accuracy, per cent")
+  for column in table.columns[4:]:
+    column.justify = "right"
+  for row in sorted(result.report.evaluations, key=lambda row: not row["primary"]):
+    table.add_row(*_cells(row), style=None if row["primary"] else "dim")
+  console.print(table)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+  top1 = f"{row['top1']:.1f}" + (f" ± {row['top1_std']:.1f}" if row["top1_std"] is not None else "")
+  three = " / ".join(f"{row[key]:.1f}" for key in ("seen", "unseen", "harmonic") if key in row)
+  counts = (str(row["num_classes"]), str(row["num_videos"]), f"{row['chance_top1']:.1f}")
+  return [row["dataset"], row["protocol"], row["space"], row["level"], *counts, top1, f"{row['top5']:.1f}", three]

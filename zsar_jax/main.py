@@ -1,0 +1,75 @@
+"""Train once, then name unseen actions: `python -m zsar_jax.main --config configs/rest101.py [--workdir DIR]`.
+
+Any key of the config can be given on the command line: `--config.train.batch_size=32`. A run whose workdir holds
+checkpoints goes on from the newest. Exit codes: 0 done, 2 wrong input, 3 no readable checkpoint, 130/143 stopped by
+a signal with everything saved.
+"""
+
+import argparse
+import pathlib
+import sys
+
+from zsar_jax import commands, config as configs
+from zsar_jax.config import Config
+from zsar_jax.errors import InputError
+
+
+def run(config: Config, workdir: pathlib.Path, *, evaluate_only: bool, force: bool) -> None:
+  """Trains (unless `evaluate_only`), evaluates, and writes everything into `workdir`.
+
+  Raises:
+    InputError: anything the user gave is wrong; nothing was compiled yet.
+    CheckpointError: no readable checkpoint where one is needed.
+  """
+  from zsar_jax import evaluate
+  from zsar_jax.session import open_session
+
+  session = open_session(config, workdir, must_resume=evaluate_only, force=force)
+  state = session.restore() if evaluate_only else session.train()
+  result = evaluate.evaluate(session, state)
+  evaluate.write(result, workdir, config.eval.frame_order)
+  evaluate.print_table(result)
+
+
+def main(argv: list[str] | None = None) -> int:
+  """The command line; returns the exit code."""
+  return commands.guarded(lambda: _main(sys.argv[1:] if argv is None else argv))
+
+
+def _main(argv: list[str]) -> None:
+  parser = argparse.ArgumentParser(prog="zsar_jax.main", description=__doc__, allow_abbrev=False,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+  parser.add_argument("--config", required=True, metavar="FILE.py[:variant]", help="what to run")
+  parser.add_argument("--workdir", type=pathlib.Path, help="where results go (default: runs/<config>)")
+  parser.add_argument("--evaluate_only", action="store_true", help="evaluate the newest good checkpoint")
+  parser.add_argument("--force", action="store_true", help="go on although the config differs from the workdir's")
+  args, rest = parser.parse_known_args(argv)
+  config = configs.load(args.config, parse_overrides(rest))
+  workdir = args.workdir or default_workdir(args.config)
+  run(config, workdir, evaluate_only=args.evaluate_only, force=args.force)
+
+
+def parse_overrides(arguments: list[str]) -> dict[str, str]:
+  """`--config.a.b=value` (or `--config.a.b value`) as {"a.b": "value"}; anything else is refused."""
+  overrides, rest = {}, list(arguments)
+  while rest:
+    name, equals, value = rest.pop(0).partition("=")
+    if not name.startswith("--config."):
+      raise InputError(f"unknown argument {name!r}; options of the config are written --config.KEY=VALUE")
+    if not equals:
+      if not rest:
+        raise InputError(f"{name} has no value; write {name}=VALUE")
+      value = rest.pop(0)
+    overrides[name.removeprefix("--config.")] = value
+  return overrides
+
+
+def default_workdir(config_path: str) -> pathlib.Path:
+  """`runs/demo` for `configs/demo.py`, `runs/demo-e2e` for its variant `e2e`."""
+  file, _, variant = config_path.partition(":")
+  stem = pathlib.Path(file).stem
+  return pathlib.Path("runs") / (f"{stem}-{variant}" if variant else stem)
+
+
+if __name__ == "__main__":
+  sys.exit(main())

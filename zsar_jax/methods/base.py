@@ -1,0 +1,55 @@
+"""The seam between a published system and everything that is shared."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from flax import nnx
+from jaxtyping import Array, Bool, Float, Float32, Int
+
+from zsar_jax.config import OptimConfig
+from zsar_jax.types import ClassSet, Prototypes
+
+
+class Clips(NamedTuple):
+  """A batch on the device: normalised frames, and what is known about them."""
+
+  frames: Float[Array, "B N T H W C"]
+  label: Int[Array, " B"]
+  words: Int[Array, "B L"]
+  mask: Bool[Array, " B"]
+
+
+Loss = Callable[[nnx.Module, Clips, nnx.Rngs], tuple[Array, dict[str, Array]]]
+Scores = Callable[[nnx.Module, Float[Array, "B N T H W C"]], Float[Array, "B K"]]
+
+
+class Phase(NamedTuple):
+  """One stretch of training with its own loss and optimizer."""
+
+  name: str
+  loss: Loss
+  scores: Scores  # of the seen classes: what validation during the phase ranks by
+  optim: OptimConfig
+  trains: tuple[str, ...]  # top-level parts of the model that are updated; empty: all
+
+
+class Method(Protocol):
+  """What a zero-shot action recognition system must say; all else is written once."""
+
+  space: str  # where its prototypes live: "semantic" or "visual"
+  seen: ClassSet
+
+  def init_model(self, seed: int) -> nnx.Module:
+    """A model with fresh parameters."""
+
+  def phases(self) -> tuple[Phase, ...]:
+    """The phases of training, in order."""
+
+  def loss(self, model: Any, batch: Clips, rngs: nnx.Rngs) -> tuple[Array, dict[str, Array]]:
+    """The loss of the main phase, and metrics (scalars)."""
+
+  def embed(self, model: Any, frames: Float[Array, "B N T H W C"]) -> Float[Array, "B N D"]:
+    """One vector a clip, not normalised, in the method's space."""
+
+  def prototypes(self, unseen: ClassSet, seen_visual: Float32[Array, "S D"] | None) -> Prototypes:
+    """One vector per unseen class; `seen_visual` are the seen classes' mean embeddings, where `space` is visual."""

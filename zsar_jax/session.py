@@ -1,0 +1,163 @@
+"""A run opened: config checked, data sets and classes read, model laid out. Training and evaluation start from it."""
+
+import functools
+import json
+import pathlib
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from rich.console import Console
+
+from zsar_jax.classes.vocabulary import word_table
+from zsar_jax.config import Config, differences, to_flat
+from zsar_jax.data.datasets import ClipReader, Corpus, DataSet, open_corpus
+from zsar_jax.errors import InputError, raise_all
+from zsar_jax.methods import make_method
+from zsar_jax.methods.base import Method
+from zsar_jax.methods.frames import normalize
+from zsar_jax.models import BACKBONES
+from zsar_jax.train import loop
+from zsar_jax.train.apply import make_apply
+from zsar_jax.train.checkpoint import CheckpointError, Checkpoints, has_checkpoints, read_saved_config
+from zsar_jax.train.sharding import check_batch, make_mesh, place_batch
+from zsar_jax.train.state import Network, Stage, TrainState, make_network, make_stages
+
+
+class Session(NamedTuple):
+  """Everything that is settled before the first step."""
+
+  config: Config
+  workdir: pathlib.Path
+  corpus: Corpus
+  reader: ClipReader
+  method: Method
+  network: Network
+  stages: list[Stage]
+  mesh: Mesh
+
+  def train(self) -> TrainState:
+    """Trains to the end, from the newest checkpoint if there is one."""
+    validate = functools.partial(_validate, self, {})
+    batches = functools.partial(self.reader.training, self.corpus.train)
+    return loop.train(self.config, self.network, self.stages, self.mesh, batches, validate, self.workdir)
+
+  def restore(self) -> TrainState:
+    """The newest good checkpoint.
+
+    Raises:
+      CheckpointError: there is none.
+    """
+    checkpoints = Checkpoints(self.workdir, self.config.checkpoint.keep)
+    restored = checkpoints.restore_newest(self.network, self.stages, self.mesh)
+    checkpoints.close()
+    if restored is None:
+      raise CheckpointError(f"{checkpoints.directory} holds no checkpoint")
+    print(f"restored step {int(restored.state.step)} of {self.workdir}")
+    return restored.state
+
+
+def open_session(config: Config, workdir: pathlib.Path, *, must_resume: bool = False, force: bool = False) -> Session:
+  """Checks everything that can be checked before compiling, and shows what will run.
+
+  Raises:
+    InputError: the workdir, a data set, a class, a word or a size is wrong.
+  """
+  _check_model(config)
+  _prepare_workdir(config, workdir, must_resume, force)
+  mesh = make_mesh()
+  check_batch("train.batch_size", config.train.batch_size, mesh.size * config.train.accumulate)
+  check_batch("eval.batch_size", config.eval.batch_size, mesh.size)
+  corpus = open_corpus(config)
+  method = make_method(config, corpus.seen)
+  network = make_network(method, config.seed)
+  stages = make_stages(config, method, network.params, len(corpus.train.rows))
+  _write_config(config, workdir)
+  reader = ClipReader(config, word_table(corpus.seen.words))
+  session = Session(config, workdir, corpus, reader, method, network, stages, mesh)
+  _show(session)
+  return session
+
+
+def _check_model(config: Config) -> None:
+  problems = []
+  if config.model.backbone not in BACKBONES:
+    problems.append(f"'model.backbone' is {config.model.backbone!r}, expected one of {', '.join(BACKBONES)}")
+  if config.model.width % config.model.num_heads:
+    problems.append(f"'model.width' {config.model.width} does not divide into {config.model.num_heads} 'model.num_heads'")
+  micro, group = config.train.batch_size // config.train.accumulate, config.model.bn_group_size
+  if group and micro % group:
+    problems.append(f"'model.bn_group_size' {group} does not divide the {micro} clips of a (micro-)batch")
+  raise_all(problems, "the config is wrong:")
+
+
+def _prepare_workdir(config: Config, workdir: pathlib.Path, must_resume: bool, force: bool) -> None:
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    probe = workdir / ".writable"
+    probe.touch()
+    probe.unlink()
+  except OSError as error:
+    raise InputError(f"workdir {workdir} cannot be written: {error.strerror}; give another with --workdir") from error
+  if not has_checkpoints(workdir):
+    if must_resume:
+      raise InputError(f"workdir {workdir} holds no checkpoint to evaluate; train first, or give another --workdir")
+    return
+  changed = differences(read_saved_config(workdir), config)
+  if changed and not force:
+    raise_all(changed, f"workdir {workdir} holds checkpoints of another config; give another --workdir, remove it, or "
+                       "go on with --force:")  # fmt: skip
+
+
+def _write_config(config: Config, workdir: pathlib.Path) -> None:
+  (workdir / "config.json").write_text(json.dumps(to_flat(config), indent=1) + "\n", encoding="utf-8")
+
+
+def _validate(session: Session, compiled: dict[str, Any], stage: Stage, state: TrainState) -> float:
+  """Top-1 accuracy (per cent) on the seen classes' validation videos, centre clip, by the phase's own scores."""
+  name = stage.phase.name
+  if name not in compiled:
+    compiled[name] = make_apply(session.network.graphdef, session.mesh, _scores_of(session.config, stage))
+  hits = total = 0
+  for batch in session.reader.evaluation(session.corpus.validation, num_clips=1):
+    placed = place_batch(session.mesh, batch)
+    scores = np.asarray(compiled[name](state.params, state.batch_stats, placed.frames))
+    hits += int(((scores.argmax(-1) == batch.label) & batch.mask).sum())
+    total += int(batch.mask.sum())
+  return 100 * hits / max(total, 1)
+
+
+def _scores_of(config: Config, stage: Stage) -> Any:
+  dtype = jnp.dtype(config.model.dtype)
+  return lambda model, frames: stage.phase.scores(model, normalize(frames, config.data, dtype))
+
+
+def _show(session: Session) -> None:
+  """The resolved config, devices, classes and size of the model."""
+  console = Console(highlight=False)
+  corpus, config = session.corpus, session.config
+  console.print("[bold]config[/bold]  " + "  ".join(f"{k}={v}" for k, v in to_flat(config).items()), soft_wrap=True)
+  devices = jax.devices()
+  console.print(f"[bold]devices[/bold]  {len(devices)} x {devices[0].device_kind} ({devices[0].platform})")
+  console.print(f"[bold]seen[/bold]  {len(corpus.seen.names)} classes, {len(corpus.train.rows)} training and "
+                f"{len(corpus.validation.rows)} validation videos: {_short(corpus.seen.names)}")  # fmt: skip
+  removed = [f"{name} (as {other}, {distance:.3f})" for name, other, distance in corpus.overlap.removed]
+  console.print(f"[bold]removed[/bold]  {len(removed)} seen classes too near an unseen one: {_short(removed)}")
+  for data_set in corpus.unseen:
+    console.print(f"[bold]unseen[/bold]  {data_set.name}: {len(data_set.classes.names)} classes, "
+                  f"{len(data_set.rows)} videos: {_short(data_set.classes.names)}")  # fmt: skip
+  if config.vectors.startswith("hash:"):
+    console.print("[yellow]word vectors are made from the words' letters (hash:): a stand-in without meaning[/yellow]")
+  phases = ", ".join(f"{s.phase.name} {s.end - s.start} steps" for s in session.stages)
+  console.print(f"[bold]model[/bold]  {config.method} on {config.model.backbone}, "
+                f"{session.network.num_parameters:,} parameters; {phases}")  # fmt: skip
+
+
+def _short(names: Any, most: int = 12) -> str:
+  names = list(names)
+  return ", ".join(names[:most]) + (f", … ({len(names) - most} more)" if len(names) > most else "")
+
+
+__all__ = ["DataSet", "Session", "open_session"]

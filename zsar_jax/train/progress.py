@@ -1,0 +1,60 @@
+"""The training bar: clips/s, share of time spent waiting for data, loss, time left."""
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class TrainProgress:
+  """Shows a bar on a terminal, and a line each `show` elsewhere."""
+
+  def __init__(self, num_steps: int, first_step: int, batch_size: int):
+    self._console = Console()
+    self._batch_size = batch_size
+    self._step, self._num_steps = first_step, num_steps
+    self._status = ""
+    self._since, self._waited, self._steps = time.perf_counter(), 0.0, 0
+    self._rates: dict[str, float] = {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+               TextColumn("{task.fields[status]}"))  # fmt: skip
+    self._bar = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+    self._task = self._bar.add_task("training", total=num_steps, completed=first_step, status="")
+
+  def __enter__(self) -> "TrainProgress":
+    self._bar.start()
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self._bar.stop()
+
+  def advance(self, phase: str, waited: float) -> None:
+    """Counts one step that waited `waited` seconds for its batch."""
+    self._step += 1
+    self._steps += 1
+    self._waited += waited
+    self._bar.update(self._task, completed=self._step, description=phase)
+
+  def show(self, loss: float) -> None:
+    """Measures the rates since the last call and shows them with the loss."""
+    seconds = time.perf_counter() - self._since
+    self._rates = {
+      "clips_per_second": self._steps * self._batch_size / seconds,
+      "data_wait_share": self._waited / seconds,
+    }
+    left = seconds / max(self._steps, 1) * (self._num_steps - self._step)
+    self._since, self._waited, self._steps = time.perf_counter(), 0.0, 0
+    self._status = (
+      f"loss {loss:.4g} · {self._rates['clips_per_second']:.0f} clips/s · "
+      f"data wait {100 * self._rates['data_wait_share']:.0f} %"
+    )
+    self._bar.update(self._task, status=self._status)
+    if not self._console.is_terminal:
+      self._console.print(f"step {self._step}/{self._num_steps} · {self._status} · {left:.0f} s left", highlight=False)
+
+  def show_validation(self, top1: float) -> None:
+    self._console.print(f"step {self._step}: seen-class validation {top1:.1f} %", highlight=False)
+
+  def rates(self) -> dict[str, float]:
+    """`clips_per_second` and `data_wait_share` as last measured."""
+    return dict(self._rates)

@@ -1,0 +1,85 @@
+"""What training carries from step to step."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Array, Int32
+
+from zsar_jax.config import Config
+from zsar_jax.methods.base import Method, Phase
+from zsar_jax.train.optim import PhaseLength, make_optimizer, make_schedule, phase_length
+
+
+class TrainState(NamedTuple):
+  """Plain pytrees: nested dicts of arrays. `step` counts optimizer steps over all phases."""
+
+  step: Int32[Array, ""]
+  params: Any
+  batch_stats: Any
+  opt_state: Any
+
+
+class Stage(NamedTuple):
+  """A phase in its place: steps `start` up to (not including) `end`."""
+
+  phase: Phase
+  start: int
+  end: int
+  schedule: optax.Schedule
+  optimizer: optax.GradientTransformation
+
+
+class Network(NamedTuple):
+  """A model as the graph that `nnx.merge` takes and its fresh arrays."""
+
+  graphdef: Any
+  params: Any
+  batch_stats: Any
+
+  @property
+  def num_parameters(self) -> int:
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(self.params))
+
+
+def make_network(method: Method, seed: int) -> Network:
+  """Initialises the model in one compiled call."""
+  shapes = nnx.eval_shape(lambda: method.init_model(seed))
+  graphdef = nnx.split(shapes, nnx.Param, nnx.BatchStat)[0]
+
+  def init() -> tuple[Any, Any]:
+    _, params, batch_stats = nnx.split(method.init_model(seed), nnx.Param, nnx.BatchStat)
+    return nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats)
+
+  return Network(graphdef, *jax.jit(init)())
+
+
+def make_stages(config: Config, method: Method, params: Any, num_videos: int) -> list[Stage]:
+  """The phases laid end to end, for `num_videos` training videos."""
+  stages: list[Stage] = []
+  for phase in method.phases():
+    length: PhaseLength = phase_length(phase.optim, config.train, num_videos)
+    start = stages[-1].end if stages else 0
+    schedule = make_schedule(phase.optim, config.train, length)
+    optimizer = make_optimizer(phase.optim, schedule, phase.trains, params)
+    stages.append(Stage(phase, start, start + length.steps, schedule, optimizer))
+  return stages
+
+
+def stage_at(stages: list[Stage], step: int) -> Stage:
+  """The stage that runs step number `step`; past the end, the last one."""
+  return next((stage for stage in stages if step < stage.end), stages[-1])
+
+
+def init_state(network: Network, stage: Stage) -> TrainState:
+  """Step 0, with the first stage's optimizer."""
+  opt_state = stage.optimizer.init(network.params)
+  return TrainState(jnp.int32(0), network.params, network.batch_stats, opt_state)
+
+
+def enter_stage(state: TrainState, stage: Stage) -> TrainState:
+  """The same model with a fresh optimizer, at a phase's first step."""
+  return state._replace(opt_state=stage.optimizer.init(state.params))

@@ -1,0 +1,84 @@
+"""The compiled training step: augment, gradient, update."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax.sharding import Mesh
+from jaxtyping import Array
+
+from zsar_jax.config import Config
+from zsar_jax.methods.base import Clips, Phase
+from zsar_jax.methods.frames import augment
+from zsar_jax.train.sharding import batch_sharding, replicated
+from zsar_jax.train.state import Stage, TrainState
+from zsar_jax.types import ClipBatch
+
+Step = Callable[[TrainState, ClipBatch], tuple[TrainState, dict[str, Array]]]
+
+
+def make_train_step(config: Config, graphdef: Any, stage: Stage, mesh: Mesh) -> Step:
+  """jit(state, batch) -> (state, metrics). The state is donated; the batch is split over the mesh.
+
+  All randomness follows from (seed, step), so a resumed run draws what an uninterrupted one would.
+  """
+  gradients = _accumulated(_gradients(config, graphdef, stage.phase), config.train.accumulate)
+
+  def step(state: TrainState, batch: ClipBatch) -> tuple[TrainState, dict[str, Array]]:
+    key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+    grads, batch_stats, metrics = gradients(state.params, state.batch_stats, batch, key)
+    updates, opt_state = stage.optimizer.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    metrics["learning_rate"] = stage.schedule(state.step - stage.start)
+    metrics["grad_norm"] = optax.tree.norm(grads)
+    return TrainState(state.step + 1, params, batch_stats, opt_state), metrics
+
+  whole = replicated(mesh)
+  return jax.jit(
+    step, in_shardings=(whole, batch_sharding(mesh)), out_shardings=(whole, whole), donate_argnums=0
+  )
+
+
+def _gradients(config: Config, graphdef: Any, phase: Phase) -> Callable[..., tuple[Any, Any, dict[str, Array]]]:
+  dtype = jnp.dtype(config.model.dtype)
+
+  def gradients(params, batch_stats, batch: ClipBatch, key):
+    augment_key, dropout_key, words_key = jax.random.split(key, 3)
+    frames = augment(augment_key, batch.frames, config.data, dtype)
+    clips = Clips(frames, batch.label, batch.words, batch.mask)
+
+    def loss_of(params):
+      model = nnx.merge(graphdef, params, batch_stats, copy=True)
+      loss, metrics = phase.loss(model, clips, nnx.Rngs(dropout=dropout_key, words=words_key))
+      return loss, (nnx.to_pure_dict(nnx.state(model, nnx.BatchStat)), metrics)
+
+    (loss, (new_stats, metrics)), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
+    return grads, new_stats, {"loss": loss, **metrics}
+
+  return gradients
+
+
+def _accumulated(gradients: Callable, parts: int) -> Callable:
+  """Means over `parts` micro-batches; row i of the batch goes to micro-batch i % parts, so that each device
+  keeps its rows. Running statistics pass from one micro-batch to the next."""
+  if parts == 1:
+    return gradients
+
+  def accumulated(params, batch_stats, batch: ClipBatch, key):
+    split = jax.tree.map(lambda x: x.reshape(-1, parts, *x.shape[1:]).swapaxes(0, 1), batch)
+
+    def body(carry, part):
+      stats, total = carry
+      micro, micro_key = part
+      grads, stats, metrics = gradients(params, stats, micro, micro_key)
+      return (stats, jax.tree.map(jnp.add, total, grads)), metrics
+
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    (stats, total), metrics = jax.lax.scan(body, (batch_stats, zeros), (split, jax.random.split(key, parts)))
+    grads = jax.tree.map(lambda g: g / parts, total)
+    return grads, stats, jax.tree.map(lambda m: m.mean(0), metrics)
+
+  return accumulated

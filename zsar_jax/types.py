@@ -1,0 +1,65 @@
+"""The few nouns everything speaks. Needs numpy and jaxtyping only.
+
+Axes, always in this order: B video, N clip, T frame, H W C, D width, K class, L word.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int32, UInt8
+
+
+class ClipBatch(NamedTuple):
+  """Clips of B videos as they cross to the device. Rows where `mask` is False are padding."""
+
+  frames: UInt8[np.ndarray, "B N T H W C"]
+  label: Int32[np.ndarray, " B"]  # index into the ClassSet that the batch was read for
+  words: Int32[np.ndarray, "B L"]  # vocabulary ids of the label's words, 0 where there is none
+  mask: Bool[np.ndarray, " B"]
+  row: Int32[np.ndarray, " B"]  # row of the data set's index; `index.video_id(row)` names the video
+
+
+class ClassSet(NamedTuple):
+  """Classes in a fixed order: what they are called and what the names mean."""
+
+  names: tuple[str, ...]  # as the data set spells them
+  words: tuple[tuple[str, ...], ...]  # normalised tokens of each name
+  semantic_embeddings: Float32[np.ndarray, "K D"]  # unit rows
+
+  def subset(self, rows) -> "ClassSet":
+    """The classes at `rows` (ints), in that order."""
+    rows = np.asarray(rows, np.int64)
+    return ClassSet(
+      tuple(self.names[r] for r in rows),
+      tuple(self.words[r] for r in rows),
+      self.semantic_embeddings[rows],
+    )
+
+
+class Prototypes(NamedTuple):
+  """One vector per class in the space where videos are compared."""
+
+  names: tuple[str, ...]
+  vectors: Float32[np.ndarray, "K D"]
+  space: str  # "semantic" or "visual"
+  weights: Float32[np.ndarray, "K S"] | None = None  # share of each of S seen classes, rows sum to 1
+
+
+class VideoEmbeddings(NamedTuple):
+  """What is kept of every embedded video of a data set (V videos)."""
+
+  mean: Float32[np.ndarray, "V D"]  # mean over clips
+  mean_unit: Float32[np.ndarray, "V D"]  # mean over clips of unit vectors: its dot product averages scores
+  first: Float32[np.ndarray, "V D"]  # the first clip alone
+  label: Int32[np.ndarray, " V"]
+  row: Int32[np.ndarray, " V"]
+
+
+class EvalReport(NamedTuple):
+  """`report.json`: every number of a run. Accuracies in per cent."""
+
+  config: dict[str, Any]
+  seen_classes: list[str]
+  removed_classes: list[dict[str, Any]]
+  prototypes: dict[str, list[tuple[str, float]]]
+  evaluations: list[dict[str, Any]]
