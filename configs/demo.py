@@ -17,7 +17,9 @@ def get_config(variant: str = "rest") -> ConfigDict:
     short_side=56, crop=48, num_frames=8, stride=2, validation_fraction=0.1,
     flip=True, color_jitter=0.3, noise=0.05, grayscale=0.1,
   )  # fmt: skip
-  c.generated = dict(num_unseen=12, train_per_class=60, test_per_class=25, seen_test_per_class=5, num_frames=20, size=56)
+  c.generated = dict(
+    num_unseen=12, train_per_class=60, test_per_class=25, seen_test_per_class=5, num_frames=20, size=56
+  )
   c.eval = dict(num_clips=3, batch_size=16)
   c.logging = dict(every_steps=50, validate_every_steps=250)
   c.checkpoint = dict(every_steps=100)
@@ -30,7 +32,9 @@ def get_config(variant: str = "rest") -> ConfigDict:
 def _e2e(c: ConfigDict) -> ConfigDict:
   c.method = "e2e"
   c.model = dict(backbone="r2plus1d_tiny", dropout=0.05)
-  c.train = dict(batch_size=16, joint=dict(optimizer="adam", learning_rate=3e-3, schedule="cosine", steps=700))
+  c.train = dict(
+    batch_size=16, joint=dict(optimizer="adam", learning_rate=3e-3, schedule="cosine", steps=600)
+  )
   return c
 
 
@@ -40,7 +44,7 @@ def _rest(c: ConfigDict) -> ConfigDict:
   c.train = dict(
     batch_size=16,
     warmup=dict(optimizer="adam", learning_rate=2e-3, schedule="constant", steps=250),
-    joint=dict(optimizer="adam", learning_rate=2e-3, schedule="cosine", ramp_epochs=0.5, steps=450),
+    joint=dict(optimizer="adam", learning_rate=1e-3, schedule="cosine", ramp_epochs=1.0, steps=450),
   )
   c.transfer = dict(num_neighbors=10, max_seen_per_unseen=10, distinctiveness=0.0)
   return c

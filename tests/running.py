@@ -28,9 +28,14 @@ def arguments(config, workdir, overrides):
 
 def start(argv, devices=1):
   """Starts the command; its output is captured."""
-  env = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}", "JAX_PLATFORMS": "cpu"}
+  env = os.environ | {
+    "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+    "JAX_PLATFORMS": "cpu",
+  }
   command = [sys.executable, "-m", "zsar_jax.main", *argv]
-  return subprocess.Popen(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+  return subprocess.Popen(
+    command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+  )
 
 
 def run(argv, devices=1):

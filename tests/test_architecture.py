@@ -95,7 +95,9 @@ def test_everything_outside_data_imports_without_optional_parts():
 
 
 def test_classes_import_without_jax():
-  done = _import_all(list(_names(lambda part: part in ("classes", "types", "errors"))), ("jax", "flax", "optax", *OPTIONAL))
+  done = _import_all(
+    list(_names(lambda part: part in ("classes", "types", "errors"))), ("jax", "flax", "optax", *OPTIONAL)
+  )
   assert done.returncode == 0, done.stderr
 
 

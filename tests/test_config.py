@@ -29,7 +29,11 @@ def test_papers_values():
     rest = configs.load(str(ROOT / f"configs/rest{depth}.py"))
     assert (rest.model.backbone, rest.data.num_frames, rest.data.stride) == (f"resnet{depth}", frames, 6)
     assert (rest.train.warmup.epochs, rest.train.warmup.learning_rate) == (150, 0.01)
-    assert (rest.train.joint.epochs, rest.train.joint.learning_rate, rest.train.joint.weight_decay) == (50, 1.5e-4, 0.05)
+    assert (rest.train.joint.epochs, rest.train.joint.learning_rate, rest.train.joint.weight_decay) == (
+      50,
+      1.5e-4,
+      0.05,
+    )
 
 
 def test_overrides_are_typed():
@@ -51,7 +55,13 @@ def test_overrides_are_typed():
 
 
 def test_all_problems_are_listed_at_once():
-  wrong = {"train.batchsize": "3", "data.stride": "two", "method": "i3d", "eval.num_clips": "0", "data.crop": "57"}
+  wrong = {
+    "train.batchsize": "3",
+    "data.stride": "two",
+    "method": "i3d",
+    "eval.num_clips": "0",
+    "data.crop": "57",
+  }
   with pytest.raises(InputError) as error:
     configs.load(str(ROOT / "configs/demo.py"), wrong)
   message = str(error.value)
@@ -88,7 +98,9 @@ def test_unknown_variant_is_named():
 def test_what_may_differ_on_resume():
   config = configs.load(str(ROOT / "configs/demo.py"))
   saved = configs.to_flat(config)
-  free = configs.load(str(ROOT / "configs/demo.py"), {"data.dir": "x", "eval.num_clips": "1", "logging.every_steps": "7"})
+  free = configs.load(
+    str(ROOT / "configs/demo.py"), {"data.dir": "x", "eval.num_clips": "1", "logging.every_steps": "7"}
+  )
   assert not configs.differences(saved, free)
   other = configs.load(str(ROOT / "configs/demo.py"), {"seed": "1", "train.batch_size": "8"})
   assert [line.split(":")[0] for line in configs.differences(saved, other)] == ["seed", "train.batch_size"]

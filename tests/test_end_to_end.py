@@ -64,7 +64,9 @@ def check_report(report):
 @pytest.mark.parametrize("config", list(STAGES))
 def test_sigterm_then_the_same_command_ends_as_if_nothing_happened(config, data_dir, tmp_path):
   length = {"train__joint__steps": 12, "checkpoint__every_steps": 5}
-  whole, cut = (arguments(config, tmp_path / name, overrides(config, data_dir, **length)) for name in ("whole", "cut"))
+  whole, cut = (
+    arguments(config, tmp_path / name, overrides(config, data_dir, **length)) for name in ("whole", "cut")
+  )
   assert run(whole)[0] == 0
   process = start(cut)
   wait_for_step(tmp_path / "cut", 4, process)

@@ -12,7 +12,9 @@ from zsar_jax.data.build import build_records
 from zsar_jax.data.records import Entry
 
 ROOT = pathlib.Path(__file__).parent.parent
-CONFIGS = [f"configs/{path.name}" for path in sorted((ROOT / "configs").glob("*.py"))] + ["configs/demo.py:e2e"]
+CONFIGS = [f"configs/{path.name}" for path in sorted((ROOT / "configs").glob("*.py"))] + [
+  "configs/demo.py:e2e"
+]
 # A few classes in each data set's own spelling; "archery" is in two of them and must be removed from the seen ones.
 DATA_SETS = {
   "kinetics700": ("abseiling", "archery", "brush painting", "air drumming"),
@@ -29,7 +31,13 @@ SHRUNK = TINY | {
   "train.joint.steps": 2,
   "checkpoint.every_steps": 100,
 }
-SMALL_REST = {"model.width": 32, "model.num_layers": 1, "model.num_heads": 2, "model.hidden": 64, "train.warmup.steps": 2}
+SMALL_REST = {
+  "model.width": 32,
+  "model.num_layers": 1,
+  "model.num_heads": 2,
+  "model.hidden": 64,
+  "train.warmup.steps": 2,
+}
 # The large networks are run whole in tests/models.
 SMALL_BACKBONE = {"configs/rest34.py": "resnet_tiny", "configs/rest101.py": "resnet_tiny"}
 
@@ -41,7 +49,9 @@ def data_dir(tmp_path_factory):
   synthetic.write_videos(folder / "videos", look_alikes, 3, 0, "studio", size=40, num_frames=6)
   for name, classes in DATA_SETS.items():
     entries = [
-      Entry(str(synthetic.video_path(folder / "videos", look_alikes[label], i)), label, f"{classes[label]}/{i}")
+      Entry(
+        str(synthetic.video_path(folder / "videos", look_alikes[label], i)), label, f"{classes[label]}/{i}"
+      )
       for label in range(4)
       for i in range(3)
     ]
@@ -63,4 +73,7 @@ def test_config_runs(config, data_dir, tmp_path):
   if not config.startswith("configs/demo.py"):
     assert report["seen_classes"] == ["abseiling", "brush painting", "air drumming"]
     assert report["removed_classes"] == [{"class": "archery", "collides_with": "Archery", "distance": 0.0}]
-    assert {row["dataset"] for row in report["evaluations"] if row["protocol"] == "all"} == {"ucf101", "hmdb51"}
+    assert {row["dataset"] for row in report["evaluations"] if row["protocol"] == "all"} == {
+      "ucf101",
+      "hmdb51",
+    }

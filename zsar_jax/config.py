@@ -303,15 +303,25 @@ def _check_values(flat: Mapping[str, Any]) -> list[str]:
   problems = [f"'{k}' is {flat[k]!r}, expected one of {', '.join(allowed)}"
               for k, allowed in CHOICES.items() if flat[k] not in allowed]  # fmt: skip
   problems += [f"'{k}' is {flat[k]}, expected at least 1" for k in POSITIVE if flat[k] < 1]
-  problems += [f"'{k}' is {flat[k]}, expected a number from 0 to below 1" for k in FRACTIONS if not 0 <= flat[k] < 1]
+  problems += [
+    f"'{k}' is {flat[k]}, expected a number from 0 to below 1" for k in FRACTIONS if not 0 <= flat[k] < 1
+  ]
   batch, accumulate = flat["train.batch_size"], flat["train.accumulate"]
   if accumulate > 0 and batch % accumulate:
-    problems.append(f"'train.batch_size' {batch} does not divide into 'train.accumulate' {accumulate} micro-batches")
+    problems.append(
+      f"'train.batch_size' {batch} does not divide into 'train.accumulate' {accumulate} micro-batches"
+    )
   if flat["data.crop"] > flat["data.short_side"]:
-    problems.append(f"'data.crop' {flat['data.crop']} is larger than 'data.short_side' {flat['data.short_side']}")
+    problems.append(
+      f"'data.crop' {flat['data.crop']} is larger than 'data.short_side' {flat['data.short_side']}"
+    )
   if not flat["train.joint.steps"] and not flat["train.joint.epochs"]:
-    problems.append("'train.joint.steps' and 'train.joint.epochs' are both 0, expected a length for the training")
+    problems.append(
+      "'train.joint.steps' and 'train.joint.epochs' are both 0, expected a length for the training"
+    )
   for key in ("data.seen", "data.unseen", "vectors"):
     if not flat[key]:
-      problems.append(f"'{key}' is empty, expected {'word vectors (FILE or hash:300)' if key == 'vectors' else 'a data set'}")
+      problems.append(
+        f"'{key}' is empty, expected {'word vectors (FILE or hash:300)' if key == 'vectors' else 'a data set'}"
+      )
   return problems

@@ -89,7 +89,9 @@ def _score_without_transfer(config: Config, unseen: DataSet, kept: VideoEmbeddin
                             seen_classes: ClassSet) -> dict[str, Any]:  # fmt: skip
   """The visual space's nearest seen class, then the unseen name nearest to its name (ResT Sec. 4.3)."""
   nearest = (_unit(kept.mean) @ _unit(seen.vectors).T).argmax(1)
-  videos = _videos(config, unseen, kept, "video")._replace(embeddings=seen_classes.semantic_embeddings[nearest])
+  videos = _videos(config, unseen, kept, "video")._replace(
+    embeddings=seen_classes.semantic_embeddings[nearest]
+  )
   names = Prototypes(unseen.classes.names, unseen.classes.semantic_embeddings, "semantic")
   return score_all(videos, names, primary=False)
 
@@ -134,7 +136,9 @@ def _embedded(session: Session, embed: Apply, state: TrainState, data_set: DataS
   num_batches = -(-len(data_set.rows) // session.config.eval.batch_size)
   console = Console()
   batches = session.reader.evaluation(data_set, num_clips)
-  for batch in track(batches, f"embedding {title}", num_batches, console=console, disable=not console.is_terminal):
+  for batch in track(
+    batches, f"embedding {title}", num_batches, console=console, disable=not console.is_terminal
+  ):
     placed = place_batch(session.mesh, batch)
     yield batch, np.asarray(embed(state.params, state.batch_stats, placed.frames))
 
@@ -193,4 +197,13 @@ def _cells(row: dict[str, Any]) -> list[str]:
   top1 = f"{row['top1']:.1f}" + (f" ± {row['top1_std']:.1f}" if row["top1_std"] is not None else "")
   three = " / ".join(f"{row[key]:.1f}" for key in ("seen", "unseen", "harmonic") if key in row)
   counts = (str(row["num_classes"]), str(row["num_videos"]), f"{row['chance_top1']:.1f}")
-  return [row["dataset"], row["protocol"], row["space"], row["level"], *counts, top1, f"{row['top5']:.1f}", three]
+  return [
+    row["dataset"],
+    row["protocol"],
+    row["space"],
+    row["level"],
+    *counts,
+    top1,
+    f"{row['top5']:.1f}",
+    three,
+  ]

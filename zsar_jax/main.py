@@ -9,7 +9,8 @@ import argparse
 import pathlib
 import sys
 
-from zsar_jax import commands, config as configs
+from zsar_jax import commands
+from zsar_jax import config as configs
 from zsar_jax.config import Config
 from zsar_jax.errors import InputError
 
@@ -42,7 +43,9 @@ def _main(argv: list[str]) -> None:
   parser.add_argument("--config", required=True, metavar="FILE.py[:variant]", help="what to run")
   parser.add_argument("--workdir", type=pathlib.Path, help="where results go (default: runs/<config>)")
   parser.add_argument("--evaluate_only", action="store_true", help="evaluate the newest good checkpoint")
-  parser.add_argument("--force", action="store_true", help="go on although the config differs from the workdir's")
+  parser.add_argument(
+    "--force", action="store_true", help="go on although the config differs from the workdir's"
+  )
   args, rest = parser.parse_known_args(argv)
   config = configs.load(args.config, parse_overrides(rest))
   workdir = args.workdir or default_workdir(args.config)

@@ -59,7 +59,9 @@ class Session(NamedTuple):
     return restored.state
 
 
-def open_session(config: Config, workdir: pathlib.Path, *, must_resume: bool = False, force: bool = False) -> Session:
+def open_session(
+  config: Config, workdir: pathlib.Path, *, must_resume: bool = False, force: bool = False
+) -> Session:
   """Checks everything that can be checked before compiling, and shows what will run.
 
   Raises:
@@ -86,7 +88,9 @@ def _check_model(config: Config) -> None:
   if config.model.backbone not in BACKBONES:
     problems.append(f"'model.backbone' is {config.model.backbone!r}, expected one of {', '.join(BACKBONES)}")
   if config.model.width % config.model.num_heads:
-    problems.append(f"'model.width' {config.model.width} does not divide into {config.model.num_heads} 'model.num_heads'")
+    problems.append(
+      f"'model.width' {config.model.width} does not divide into {config.model.num_heads} 'model.num_heads'"
+    )
   micro, group = config.train.batch_size // config.train.accumulate, config.model.bn_group_size
   if group and micro % group:
     problems.append(f"'model.bn_group_size' {group} does not divide the {micro} clips of a (micro-)batch")
@@ -100,10 +104,14 @@ def _prepare_workdir(config: Config, workdir: pathlib.Path, must_resume: bool, f
     probe.touch()
     probe.unlink()
   except OSError as error:
-    raise InputError(f"workdir {workdir} cannot be written: {error.strerror}; give another with --workdir") from error
+    raise InputError(
+      f"workdir {workdir} cannot be written: {error.strerror}; give another with --workdir"
+    ) from error
   if not has_checkpoints(workdir):
     if must_resume:
-      raise InputError(f"workdir {workdir} holds no checkpoint to evaluate; train first, or give another --workdir")
+      raise InputError(
+        f"workdir {workdir} holds no checkpoint to evaluate; train first, or give another --workdir"
+      )
     return
   changed = differences(read_saved_config(workdir), config)
   if changed and not force:
@@ -138,18 +146,24 @@ def _show(session: Session) -> None:
   """The resolved config, devices, classes and size of the model."""
   console = Console(highlight=False)
   corpus, config = session.corpus, session.config
-  console.print("[bold]config[/bold]  " + "  ".join(f"{k}={v}" for k, v in to_flat(config).items()), soft_wrap=True)
+  console.print(
+    "[bold]config[/bold]  " + "  ".join(f"{k}={v}" for k, v in to_flat(config).items()), soft_wrap=True
+  )
   devices = jax.devices()
   console.print(f"[bold]devices[/bold]  {len(devices)} x {devices[0].device_kind} ({devices[0].platform})")
   console.print(f"[bold]seen[/bold]  {len(corpus.seen.names)} classes, {len(corpus.train.rows)} training and "
                 f"{len(corpus.validation.rows)} validation videos: {_short(corpus.seen.names)}")  # fmt: skip
   removed = [f"{name} (as {other}, {distance:.3f})" for name, other, distance in corpus.overlap.removed]
-  console.print(f"[bold]removed[/bold]  {len(removed)} seen classes too near an unseen one: {_short(removed)}")
+  console.print(
+    f"[bold]removed[/bold]  {len(removed)} seen classes too near an unseen one: {_short(removed)}"
+  )
   for data_set in corpus.unseen:
     console.print(f"[bold]unseen[/bold]  {data_set.name}: {len(data_set.classes.names)} classes, "
                   f"{len(data_set.rows)} videos: {_short(data_set.classes.names)}")  # fmt: skip
   if config.vectors.startswith("hash:"):
-    console.print("[yellow]word vectors are made from the words' letters (hash:): a stand-in without meaning[/yellow]")
+    console.print(
+      "[yellow]word vectors are made from the words' letters (hash:): a stand-in without meaning[/yellow]"
+    )
   phases = ", ".join(f"{s.phase.name} {s.end - s.start} steps" for s in session.stages)
   console.print(f"[bold]model[/bold]  {config.method} on {config.model.backbone}, "
                 f"{session.network.num_parameters:,} parameters; {phases}")  # fmt: skip

@@ -40,7 +40,9 @@ def test_all_changes_are_finite_and_differ_between_clips():
 
 
 def test_grayscale_of_all_clips_has_equal_channels():
-  gray = augment(jax.random.key(0), FRAMES, DataConfig(flip=False, grayscale=0.999999, mean=(0, 0, 0), std=(1, 1, 1)))
+  gray = augment(
+    jax.random.key(0), FRAMES, DataConfig(flip=False, grayscale=0.999999, mean=(0, 0, 0), std=(1, 1, 1))
+  )
   np.testing.assert_allclose(gray[..., 0], gray[..., 2], atol=1e-6)
 
 

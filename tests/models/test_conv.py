@@ -35,26 +35,29 @@ def draw(shape, seed, dtype=jnp.float32):
   return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
 
 
-def value_and_gradients(function, x, w, out_shape):
-  weights = draw(out_shape, 2, x.dtype)
-  gradients = jax.grad(lambda x, w: (function(x, w) * weights).sum(), argnums=(0, 1))(x, w)
-  return [function(x, w), *gradients]
+def value_and_gradients(function, x, w):
+  """[output, gradient by x, gradient by w] of a random weighting of the output."""
+
+  def run(x, w):
+    out, pull_back = jax.vjp(function, x, w)
+    return [out, *pull_back(draw(out.shape, 2, out.dtype))]
+
+  return jax.jit(run)(x, w)
 
 
-@pytest.mark.parametrize("impl", IMPLEMENTATIONS)
+@pytest.mark.parametrize("impl", [i for i in IMPLEMENTATIONS if i not in ("auto", "native")])
 @pytest.mark.parametrize("case", CASES)
 def test_same_value_and_gradients_as_lax(case, impl):
   x_shape, w_shape, stride, padding = CASES[case]
   x, w = draw(x_shape, 0), draw(w_shape, 1)
-  out = reference(x, w, stride, padding)
-  expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w, out.shape)
-  got = value_and_gradients(jax.jit(lambda x, w: conv(x, w, stride, padding, impl)), x, w, out.shape)
+  expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w)
+  got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, impl), x, w)
   for a, b in zip(got, expected, strict=True):
     assert a.shape == b.shape
     np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * float(jnp.abs(b).max()))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.data())
 def test_folding_agrees_on_any_geometry(data):
   sizes = [data.draw(st.integers(1, 7)) for _ in range(3)]
@@ -62,9 +65,8 @@ def test_folding_agrees_on_any_geometry(data):
   kernel = [data.draw(st.integers(1, min(3, n + 2 * p))) for n, p in zip(sizes, padding, strict=True)]
   stride = [data.draw(st.integers(1, 3)) for _ in range(3)]
   x, w = draw((2, *sizes, 2), 0), draw((*kernel, 2, 3), 1)
-  expected = reference(x, w, stride, padding)
-  expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w, expected.shape)
-  got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, "folded_scan"), x, w, expected[0].shape)
+  expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w)
+  got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, "folded_scan"), x, w)
   for a, b in zip(got, expected, strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
@@ -77,8 +79,8 @@ def test_bfloat16_keeps_dtype_and_stays_near_float32(impl):
   def loss(x, w):
     return jnp.square(conv(x, w, stride, padding, impl).astype(jnp.float32)).sum()
 
-  got = jax.grad(loss, argnums=(0, 1))(x.astype(jnp.bfloat16), w.astype(jnp.bfloat16))
-  expected = jax.grad(loss, argnums=(0, 1))(x, w)
+  gradient = jax.jit(jax.grad(loss, argnums=(0, 1)))
+  got, expected = gradient(x.astype(jnp.bfloat16), w.astype(jnp.bfloat16)), gradient(x, w)
   for a, b in zip(got, expected, strict=True):
     assert a.dtype == jnp.bfloat16
     assert float(jnp.linalg.norm(a.astype(jnp.float32) - b) / jnp.linalg.norm(b)) < 0.02
@@ -89,9 +91,8 @@ def test_float64_is_exact_to_float64(impl):
   x_shape, w_shape, stride, padding = CASES["cubic"]
   with jax.enable_x64(True):
     x, w = draw(x_shape, 0, jnp.float64), draw(w_shape, 1, jnp.float64)
-    out = reference(x, w, stride, padding)
-    expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w, out.shape)
-    got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, impl), x, w, out.shape)
+    expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w)
+    got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, impl), x, w)
     for a, b in zip(got, expected, strict=True):
       assert a.dtype == jnp.float64
       np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11)
@@ -104,7 +105,9 @@ def test_remat_of_the_hand_written_gradient():
   def loss(w):
     return jnp.square(conv(x, w, stride, padding, "folded_scan")).sum()
 
-  np.testing.assert_allclose(jax.grad(jax.checkpoint(loss))(w), jax.grad(loss)(w), rtol=1e-6)
+  np.testing.assert_allclose(
+    jax.jit(jax.grad(jax.checkpoint(loss)))(w), jax.jit(jax.grad(loss))(w), rtol=1e-6
+  )
 
 
 def test_auto_is_xlas_own_off_the_cpu(monkeypatch):
@@ -124,7 +127,7 @@ def test_bad_calls_say_what_does_not_fit():
   x, w = draw((1, 3, 6, 6, 2), 0), draw((3, 1, 1, 2, 2), 1)
   with pytest.raises(ValueError, match="do not go together"):
     conv(x, w, (1, 1), (1, 0, 0))
-  with pytest.raises(ValueError, match="2 channels, kernel .* wants 3"):
+  with pytest.raises(ValueError, match=r"2 channels, kernel .* wants 3"):
     conv(x, draw((3, 1, 1, 3, 2), 1), (1, 1, 1), (1, 0, 0))
   with pytest.raises(ValueError, match="'fast' is not one of"):
     conv(x, w, (1, 1, 1), (1, 0, 0), "fast")

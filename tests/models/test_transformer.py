@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from model_drawing import call, drawn, normal
 
 from zsar_jax.models.transformer import TransformerEncoder, block_mask
 
@@ -58,23 +59,28 @@ def test_mask_refuses_another_number_of_words():
 
 
 def test_masked_positions_cannot_be_felt():
-  encoder = TransformerEncoder(2, 16, 4, 32, rngs=nnx.Rngs(0))
-  x = jax.random.normal(jax.random.key(0), (2, 5, 16))
+  encoder = drawn(lambda: TransformerEncoder(1, 16, 4, 32, rngs=nnx.Rngs(0)))
   mask = jnp.broadcast_to(jnp.tril(jnp.ones((5, 5), bool)), (2, 5, 5))
-  gradient = jax.grad(lambda x: encoder(x, mask, train=False)[:, 2].sum())(x)
+  weights = normal((16,), seed=1)
+
+  def gradient_of(encoder, x):
+    return jax.grad(lambda x: (encoder(x, mask, train=False)[:, 2] @ weights).sum())(x)
+
+  gradient = call(gradient_of, encoder, normal((2, 5, 16)))
   assert (np.asarray(gradient[:, 3:]) == 0).all()
   assert (np.abs(gradient[:, :3]).sum((0, 2)) > 0).all()
 
 
 def test_output_is_normalised_and_dropout_needs_keys():
-  encoder = TransformerEncoder(1, 16, 4, 32, dropout=0.5, rngs=nnx.Rngs(0))
-  x = jax.random.normal(jax.random.key(0), (2, 5, 16))
-  y = encoder(x, train=False)
+  encoder = drawn(lambda: TransformerEncoder(1, 16, 4, 32, dropout=0.5, rngs=nnx.Rngs(0)))
+  encoder.norm.scale[...], encoder.norm.bias[...] = jnp.ones(16), jnp.zeros(16)
+  x = normal((2, 5, 16))
+  y = call(lambda encoder, x: encoder(x, train=False), encoder, x)
   np.testing.assert_allclose(y.mean(-1), 0, atol=1e-5)
   np.testing.assert_allclose(y.std(-1), 1, atol=1e-3)
   with pytest.raises(ValueError, match="needs rngs"):
     encoder(x, train=True)
-  assert not np.allclose(encoder(x, train=True, rngs=nnx.Rngs(dropout=1)), y)
+  assert not np.allclose(call(lambda e, x: e(x, train=True, rngs=nnx.Rngs(dropout=1)), encoder, x), y)
 
 
 def test_width_must_split_into_heads():

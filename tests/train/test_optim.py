@@ -26,7 +26,9 @@ def test_cosine_ends_at_zero_after_a_linear_ramp():
   optim = OptimConfig(schedule="cosine", learning_rate=0.5, epochs=10, ramp_epochs=2)
   length = phase_length(optim, train, 100)
   rate = make_schedule(optim, train, length)
-  np.testing.assert_allclose([rate(0), rate(10), rate(20), rate(60), rate(100)], [0, 0.25, 0.5, 0.25, 0], atol=1e-6)
+  np.testing.assert_allclose(
+    [rate(0), rate(10), rate(20), rate(60), rate(100)], [0, 0.25, 0.5, 0.25, 0], atol=1e-6
+  )
 
 
 def test_steps_divide_by_ten_at_each_milestone():

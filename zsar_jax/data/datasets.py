@@ -29,7 +29,7 @@ class DataSet(NamedTuple):
   """Some videos of one folder of records, and what their labels mean."""
 
   name: str
-  index: VideoIndex
+  videos: VideoIndex
   rows: Int[np.ndarray, " V"]
   labels: Int[np.ndarray, " V"]  # rows of `classes`
   classes: ClassSet
@@ -81,7 +81,9 @@ def open_corpus(config: Config, say: Callable[[str], None] = print) -> Corpus:
 def _assign_roles(config: Config, data_sets: dict[str, DataSet]) -> Corpus:
   everything = data_sets[config.data.seen]
   unseen = [data_sets[text] for text in config.data.unseen]
-  overlap = find_overlap(everything.classes, join_class_sets([d.classes for d in unseen]), config.data.overlap_threshold)
+  overlap = find_overlap(
+    everything.classes, join_class_sets([d.classes for d in unseen]), config.data.overlap_threshold
+  )
   if len(overlap.kept) < 2:
     raise InputError(
       f"data.seen {config.data.seen!r}: {len(overlap.kept)} classes are left after removing those nearer than "
@@ -89,7 +91,7 @@ def _assign_roles(config: Config, data_sets: dict[str, DataSet]) -> Corpus:
     )
   seen = everything.classes.subset(overlap.kept)
   kept = _relabel(everything, overlap.kept, seen)
-  train_rows, held_out = validation_rows(kept.index, kept.rows, config.data.validation_fraction)
+  train_rows, held_out = validation_rows(kept.videos, kept.rows, config.data.validation_fraction)
   train = kept.take(np.flatnonzero(np.isin(kept.rows, train_rows)))
   validation = kept.take(np.flatnonzero(np.isin(kept.rows, held_out)))
   return Corpus(seen, overlap, train, validation, unseen, _seen_test(config, data_sets, seen, validation))
@@ -108,7 +110,9 @@ def _seen_test(config: Config, data_sets: dict[str, DataSet], seen: ClassSet, va
   return _relabel(given, np.array(kept), seen, np.array(positions))
 
 
-def _relabel(data_set: DataSet, kept: np.ndarray, classes: ClassSet, positions: np.ndarray | None = None) -> DataSet:
+def _relabel(
+  data_set: DataSet, kept: np.ndarray, classes: ClassSet, positions: np.ndarray | None = None
+) -> DataSet:
   """Keeps the videos of the classes at `kept`; they become `positions` (default 0, 1, ...) of `classes`."""
   table = np.full(len(data_set.classes.names), -1, np.int32)
   table[kept] = np.arange(len(kept)) if positions is None else positions
@@ -176,14 +180,15 @@ def _chosen(reference: Reference, known: Sequence[str]) -> tuple[str, ...]:
 
 def _check_roles(seen: Reference, unseen: Sequence[Reference], indexes: dict[str, VideoIndex]) -> None:
   """A class of one data set must not be asked for as seen and as unseen."""
-  problems = []
+  names = [reference.name for reference in unseen]
+  problems = [f"data set {n!r} is named twice in data.unseen" for n in sorted(set(names)) if names.count(n) > 1]
   for reference in unseen:
     if reference.name == seen.name:
       known = indexes[seen.name].class_names
       both = [c for c in _chosen(seen, known) if c in _chosen(reference, known)]
       problems += [f"class {c!r} of data set {seen.name!r}" for c in both]
-  raise_all(problems, "these classes are both seen (data.seen) and unseen (data.unseen); give each one role, "
-                      "for example data.seen=NAME:!class and data.unseen=NAME:class:")  # fmt: skip
+  raise_all(problems, "everything must have one role, seen (data.seen) or unseen (data.unseen), for example "
+                      "data.seen=NAME:!class and data.unseen=NAME:class; these have two:")  # fmt: skip
 
 
 class ClipReader(NamedTuple):
@@ -199,7 +204,7 @@ class ClipReader(NamedTuple):
     data = self.config.data
     spec = ClipSpec(data.num_frames, data.stride, data.crop)
     return train_batches(
-      data_set.index, data_set.rows, data_set.labels, self.words, spec,
+      data_set.videos, data_set.rows, data_set.labels, self.words, spec,
       batch_size=self.config.train.batch_size, seed=self.config.seed, start_step=first_step,
       workers=data.workers or None,
     )  # fmt: skip
@@ -212,7 +217,7 @@ class ClipReader(NamedTuple):
     spec = ClipSpec(data.num_frames, data.stride, data.crop)
     words = np.zeros((len(data_set.classes.names), self.words.shape[1]), np.int32)
     return eval_batches(
-      data_set.index, data_set.rows, data_set.labels, words, spec,
+      data_set.videos, data_set.rows, data_set.labels, words, spec,
       batch_size=self.config.eval.batch_size, num_clips=num_clips, clips=self.config.eval.clips,
       workers=data.workers or None,
     )  # fmt: skip

@@ -19,7 +19,9 @@ NAMES = (TRAIN, TEST, SEEN_TEST)
 def generated_path(config: Config, name: str) -> pathlib.Path:
   """Where the records of a generated data set are: one folder per seed and `generated` setting."""
   settings = json.dumps([config.seed, dataclasses.asdict(config.generated)], sort_keys=True)
-  return pathlib.Path(config.data.dir) / f"figures-{hashlib.sha256(settings.encode()).hexdigest()[:12]}" / name
+  return (
+    pathlib.Path(config.data.dir) / f"figures-{hashlib.sha256(settings.encode()).hexdigest()[:12]}" / name
+  )
 
 
 def make_generated(config: Config, names: Sequence[str], say: Callable[[str], None] = print) -> None:

@@ -221,7 +221,7 @@ def write_mp4(path: Path, clip: Clip) -> None:
 
 def write_sheet(path: str | Path, seed: int, domains: Sequence[str]) -> None:
   """Writes a PNG with a strip (every second frame) a class and domain; the actions take turns."""
-  from zsar_jax.data.contact_sheet import contact_sheet, write_png
+  from zsar_jax.data.contact_sheet import write_contact_sheet
 
   clips, names = [], []
   for shift in range(len(LOWER)):
@@ -230,7 +230,7 @@ def write_sheet(path: str | Path, seed: int, domains: Sequence[str]) -> None:
       for domain in domains:
         clips.append(render(name, 0, seed, domain)[::2])
         names.append(f"{name} - {domain}")
-  write_png(path, contact_sheet(clips, names))
+  write_contact_sheet(path, clips, names)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,8 +19,8 @@ class Clips(NamedTuple):
   mask: Bool[Array, " B"]
 
 
-Loss = Callable[[nnx.Module, Clips, nnx.Rngs], tuple[Array, dict[str, Array]]]
-Scores = Callable[[nnx.Module, Float[Array, "B N T H W C"]], Float[Array, "B K"]]
+Loss = Callable[[Any, Clips, nnx.Rngs], tuple[Array, dict[str, Array]]]
+Scores = Callable[[Any, Float[Array, "B N T H W C"]], Float[Array, "B K"]]
 
 
 class Phase(NamedTuple):

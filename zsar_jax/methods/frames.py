@@ -12,7 +12,9 @@ from zsar_jax.config import DataConfig
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
-def normalize(frames: UInt8[Array, "B N T H W C"], data: DataConfig, dtype=jnp.float32) -> Float[Array, "B N T H W C"]:
+def normalize(
+  frames: UInt8[Array, "B N T H W C"], data: DataConfig, dtype=jnp.float32
+) -> Float[Array, "B N T H W C"]:
   """Maps RGB bytes to (x / 255 - mean) / std."""
   return _standardize(frames.astype(jnp.float32) / 255, data, dtype)
 

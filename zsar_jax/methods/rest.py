@@ -61,6 +61,7 @@ class ResTMethod:
     """Classification plus omega times masked words (Sec. 3.2.4); both tasks share one pass."""
     words, chosen = mask_words(rngs.words(), batch.words, self.config.model.mask_rate)
     output = model(_one_clip(batch.frames), words, train=True, rngs=rngs)
+    assert output.word_logits is not None, "words were given"
     class_loss = _cross_entropy(output.class_logits, batch.label)
     word_loss = _masked_cross_entropy(output.word_logits, batch.words, chosen)
     metrics = {

@@ -69,7 +69,9 @@ def _check(x, w, stride, padding, impl):
       "2-D takes [B,H,W,C] with [kh,kw,Cin,Cout], 3-D takes [B,T,H,W,C] with [kt,kh,kw,Cin,Cout]"
     )
   if x.shape[-1] != w.shape[-2]:
-    raise ValueError(f"conv: input {x.shape} has {x.shape[-1]} channels, kernel {w.shape} wants {w.shape[-2]}")
+    raise ValueError(
+      f"conv: input {x.shape} has {x.shape[-1]} channels, kernel {w.shape} wants {w.shape[-2]}"
+    )
 
 
 def _choose(w) -> ConvImpl:
@@ -168,7 +170,11 @@ def _tap_gradient(x, dy, kernel_shape, stride, precision):
   dy2 = dy.reshape(-1, c_out)
   products = [
     lax.dot_general(
-      tap.reshape(-1, c_in), dy2, (((0,), (0,)), ((), ())), precision=precision, preferred_element_type=_accumulator(x)
+      tap.reshape(-1, c_in),
+      dy2,
+      (((0,), (0,)), ((), ())),
+      precision=precision,
+      preferred_element_type=_accumulator(x),
     )
     for tap in _taps(x, kernel_shape, stride, dy.shape[1:3])
   ]
@@ -182,7 +188,9 @@ def _patch_gradient(x, dy, kernel_shape, stride, precision):
 
   def add_frame(total, frame):
     x1, dy1 = frame
-    patches = jnp.concatenate(_taps(x1[None], kernel_shape, stride, dy.shape[1:3]), -1).reshape(-1, num_weights)
+    patches = jnp.concatenate(_taps(x1[None], kernel_shape, stride, dy.shape[1:3]), -1).reshape(
+      -1, num_weights
+    )
     product = lax.dot_general(
       patches,
       dy1.reshape(-1, c_out),

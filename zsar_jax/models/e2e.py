@@ -6,6 +6,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from zsar_jax.models.layers import Dropout
+from zsar_jax.models.resnet import ResNet
 from zsar_jax.models.video_resnet import VideoResNet
 
 
@@ -14,7 +15,7 @@ class E2E(nnx.Module):
 
   def __init__(
     self,
-    backbone: VideoResNet,
+    backbone: ResNet | VideoResNet,
     num_outputs: int = 300,
     dropout: float = 0.05,
     *,
@@ -22,7 +23,9 @@ class E2E(nnx.Module):
     dtype: DTypeLike = jnp.float32,
   ):
     if backbone.num_dims != 3:
-      raise ValueError(f"E2E: needs a 3-D backbone, which reads clips; {type(backbone).__name__} reads images")
+      raise ValueError(
+        f"E2E: needs a 3-D backbone, which reads clips; {type(backbone).__name__} reads images"
+      )
     self.backbone = backbone
     self.dropout = Dropout(dropout)
     self.regressor = nnx.Linear(backbone.num_features, num_outputs, dtype=dtype, rngs=rngs)

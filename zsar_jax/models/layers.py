@@ -40,7 +40,9 @@ class Conv(nnx.Module):
     self.stride = tuple(stride) if stride is not None else (1,) * num_dims
     self.padding = tuple(padding) if padding is not None else (0,) * num_dims
     self.dtype, self.precision, self.impl = dtype, precision, impl
-    self.kernel = nnx.Param(kernel_init(rngs.params(), (*kernel_size, in_features, out_features), jnp.float32))
+    self.kernel = nnx.Param(
+      kernel_init(rngs.params(), (*kernel_size, in_features, out_features), jnp.float32)
+    )
     self.bias = nnx.Param(jnp.zeros(out_features, jnp.float32)) if use_bias else None
 
   def __call__(self, x: Float[Array, "B ... C"]) -> Float[Array, "B ... D"]:
@@ -71,7 +73,9 @@ class BatchNorm(nnx.Module):
     dtype: DTypeLike = jnp.float32,
   ):
     if group_size is not None and group_size < 1:
-      raise ValueError(f"BatchNorm: group_size={group_size}; give a positive number of rows, or None for the whole batch")
+      raise ValueError(
+        f"BatchNorm: group_size={group_size}; give a positive number of rows, or None for the whole batch"
+      )
     self.group_size, self.momentum, self.epsilon, self.dtype = group_size, momentum, epsilon, dtype
     self.scale = nnx.Param(jnp.ones(num_features, jnp.float32))
     self.bias = nnx.Param(jnp.zeros(num_features, jnp.float32))
@@ -212,12 +216,12 @@ def space_to_depth(x: Float[Array, "... H W C"], block: int) -> Float[Array, "..
 
 def apply_remat(block: nnx.Module, x: Float[Array, "..."], train: bool) -> Float[Array, "..."]:
   """block(x, train), recomputing its inside in the backward pass instead of keeping it. Moves its statistics once."""
-  graphdef, params, batch_stats = nnx.split(block, nnx.Param, nnx.BatchStat)
+  graphdef, *states = nnx.split(block, nnx.Param, nnx.BatchStat)
 
-  def run(params, batch_stats, x):
-    copy = nnx.merge(graphdef, params, batch_stats, copy=True)
+  def run(states, x):
+    copy = nnx.merge(graphdef, *states, copy=True)
     return copy(x, train), nnx.state(copy, nnx.BatchStat)
 
-  y, batch_stats = jax.checkpoint(run)(params, batch_stats, x)
+  y, batch_stats = jax.checkpoint(run)(states, x)
   nnx.update(block, batch_stats)
   return y

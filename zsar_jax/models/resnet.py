@@ -93,10 +93,10 @@ class ResNet(nnx.Module):
   ):
     self.remat, self.dtype = remat, numerics.dtype
     self.stem = stem(stage_widths[0], rngs=rngs, numerics=numerics)
-    self.stages = nnx.List([])
+    self.stages: nnx.List = nnx.List([])
     features = stage_widths[0]
     for i, (num, width) in enumerate(zip(num_blocks, stage_widths, strict=True)):
-      stage = nnx.List([])
+      stage: nnx.List = nnx.List([])
       for j in range(num):
         stride = 2 if i > 0 and j == 0 else 1
         stage.append(block(features, width, stride, rngs=rngs, numerics=numerics))
@@ -133,7 +133,9 @@ def resnet18(
     conv_impl: see `conv.conv`.
   """
   numerics = Numerics(dtype, precision, bn_group_size, conv_impl)
-  return ResNet(ImageStem, BasicBlock, (2, 2, 2, 2), (64, 128, 256, 512), rngs=rngs, numerics=numerics, remat=remat)
+  return ResNet(
+    ImageStem, BasicBlock, (2, 2, 2, 2), (64, 128, 256, 512), rngs=rngs, numerics=numerics, remat=remat
+  )
 
 
 def resnet34(
@@ -147,7 +149,9 @@ def resnet34(
 ) -> ResNet:
   """ResNet-34: [B,H,W,3] -> [B,512]. Arguments as `resnet18`."""
   numerics = Numerics(dtype, precision, bn_group_size, conv_impl)
-  return ResNet(ImageStem, BasicBlock, (3, 4, 6, 3), (64, 128, 256, 512), rngs=rngs, numerics=numerics, remat=remat)
+  return ResNet(
+    ImageStem, BasicBlock, (3, 4, 6, 3), (64, 128, 256, 512), rngs=rngs, numerics=numerics, remat=remat
+  )
 
 
 def resnet101(
@@ -161,7 +165,9 @@ def resnet101(
 ) -> ResNet:
   """ResNet-101: [B,H,W,3] -> [B,2048]. Arguments as `resnet18`."""
   numerics = Numerics(dtype, precision, bn_group_size, conv_impl)
-  return ResNet(ImageStem, Bottleneck, (3, 4, 23, 3), (64, 128, 256, 512), rngs=rngs, numerics=numerics, remat=remat)
+  return ResNet(
+    ImageStem, Bottleneck, (3, 4, 23, 3), (64, 128, 256, 512), rngs=rngs, numerics=numerics, remat=remat
+  )
 
 
 def resnet_tiny(

@@ -78,7 +78,7 @@ class ResT(nnx.Module):
 
   def frame_features(self, frames: Float[Array, "B T H W C"], train: bool) -> Float[Array, "B T2 P"]:
     """One feature vector per frame (2-D backbone) or temporal position (3-D). frames: normalised RGB; `train` as in `BatchNorm`."""
-    if self.backbone.num_dims == 3:
+    if isinstance(self.backbone, VideoResNet):
       return self.backbone(frames, train, pool=False)
     batch, num = frames.shape[:2]
     features = self.backbone(frames.reshape(batch * num, *frames.shape[2:]), train)

@@ -37,7 +37,9 @@ def block_mask(
   is_word = jnp.arange(1 + num_visual + num_words) > num_visual
   position = jnp.arange(is_word.size)
   to_the_left = position[None, :] <= position[:, None]
-  allowed = jnp.ones_like(to_the_left) if cross_modal else ~is_word[None, :] | (is_word[:, None] & to_the_left)
+  allowed = (
+    jnp.ones_like(to_the_left) if cross_modal else ~is_word[None, :] | (is_word[:, None] & to_the_left)
+  )
   present = jnp.concatenate([jnp.ones((word_mask.shape[0], 1 + num_visual), bool), word_mask], 1)
   return allowed[None] & present[:, None, :]
 
@@ -52,7 +54,7 @@ class SelfAttention(nnx.Module):
     self.qkv = nnx.Linear(width, 3 * width, kernel_init=EMBEDDING_INIT, dtype=dtype, rngs=rngs)
     self.out = nnx.Linear(width, width, kernel_init=EMBEDDING_INIT, dtype=dtype, rngs=rngs)
 
-  def __call__(self, x: Float[Array, "B M D"], mask: Bool[Array, "B M M"] | None) -> Float[Array, "B M D"]:
+  def __call__(self, x: Float[Array, "B M D"], mask: Bool[Array, "#B M M"] | None) -> Float[Array, "B M D"]:
     batch, length, width = x.shape
     qkv = self.qkv(x).reshape(batch, length, 3, self.num_heads, width // self.num_heads)
     query, key, value = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
@@ -63,7 +65,9 @@ class SelfAttention(nnx.Module):
 class EncoderLayer(nnx.Module):
   """x + attention(norm(x)), then x + mlp(norm(x)); exact GELU; dropout on both branches."""
 
-  def __init__(self, width: int, num_heads: int, hidden: int, dropout: float, *, rngs: nnx.Rngs, dtype: DTypeLike):
+  def __init__(
+    self, width: int, num_heads: int, hidden: int, dropout: float, *, rngs: nnx.Rngs, dtype: DTypeLike
+  ):
     self.norm1 = nnx.LayerNorm(width, epsilon=LAYER_NORM_EPSILON, dtype=dtype, rngs=rngs)
     self.attention = SelfAttention(width, num_heads, rngs=rngs, dtype=dtype)
     self.norm2 = nnx.LayerNorm(width, epsilon=LAYER_NORM_EPSILON, dtype=dtype, rngs=rngs)
@@ -72,7 +76,7 @@ class EncoderLayer(nnx.Module):
     self.dropout = Dropout(dropout)
 
   def __call__(
-    self, x: Float[Array, "B M D"], mask: Bool[Array, "B M M"] | None, *, train: bool, rngs: nnx.Rngs | None
+    self, x: Float[Array, "B M D"], mask: Bool[Array, "#B M M"] | None, *, train: bool, rngs: nnx.Rngs | None
   ) -> Float[Array, "B M D"]:
     x = x + self.dropout(self.attention(self.norm1(x), mask), rngs, train)
     y = self.mlp_out(jax.nn.gelu(self.mlp_in(self.norm2(x)), approximate=False))

@@ -15,7 +15,9 @@ from zsar_jax.models.layers import ConvBN, Numerics, apply_remat, space_to_depth
 class FactoredConvBN(nnx.Module):
   """A 3x3x3 convolution as 1x3x3 to `middle` channels, BatchNorm, ReLU, then 3x1x1, BatchNorm; strided alike in T, H and W."""
 
-  def __init__(self, in_features: int, out_features: int, middle: int, stride: int, *, rngs: nnx.Rngs, numerics: Numerics):
+  def __init__(
+    self, in_features: int, out_features: int, middle: int, stride: int, *, rngs: nnx.Rngs, numerics: Numerics
+  ):
     self.spatial = ConvBN(in_features, middle, (1, 3, 3), (1, stride, stride), rngs=rngs, numerics=numerics)
     self.temporal = ConvBN(middle, out_features, (3, 1, 1), (stride, 1, 1), rngs=rngs, numerics=numerics)
 
@@ -113,10 +115,10 @@ class VideoResNet(nnx.Module):
   ):
     self.remat, self.dtype = remat, numerics.dtype
     self.stem = stem(stage_widths[0], rngs=rngs, numerics=numerics)
-    self.stages = nnx.List([])
+    self.stages: nnx.List = nnx.List([])
     features = stage_widths[0]
     for i, (num, width) in enumerate(zip(num_blocks, stage_widths, strict=True)):
-      stage = nnx.List([])
+      stage: nnx.List = nnx.List([])
       for j in range(num):
         stride = 2 if i > 0 and j == 0 else 1
         stage.append(block(features, width, stride, rngs=rngs, numerics=numerics))
@@ -154,7 +156,9 @@ def r2plus1d_18(
   """
   numerics = Numerics(dtype, precision, bn_group_size, conv_impl)
   widths = (64, 128, 256, 512)
-  return VideoResNet(FactoredStem, FactoredBlock, (2, 2, 2, 2), widths, rngs=rngs, numerics=numerics, remat=remat)
+  return VideoResNet(
+    FactoredStem, FactoredBlock, (2, 2, 2, 2), widths, rngs=rngs, numerics=numerics, remat=remat
+  )
 
 
 def r3d_18(
@@ -187,4 +191,6 @@ def r2plus1d_tiny(
   Arguments as `r2plus1d_18`.
   """
   numerics = Numerics(dtype, precision, bn_group_size, conv_impl)
-  return VideoResNet(PatchStem3D, FactoredBlock, (1, 1, 1), (24, 48, 96), rngs=rngs, numerics=numerics, remat=remat)
+  return VideoResNet(
+    PatchStem3D, FactoredBlock, (1, 1, 1), (24, 48, 96), rngs=rngs, numerics=numerics, remat=remat
+  )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -64,7 +65,7 @@ def from_torch(
   Raises:
     InputError: keys are missing, unexpected or of another shape; all of them are listed.
   """
-  _, params, batch_stats = nnx.split(model, nnx.Param, nnx.BatchStat)
+  params, batch_stats = nnx.state(model, nnx.Param), nnx.state(model, nnx.BatchStat)
   shapes = {path: leaf.shape for state in (params, batch_stats) for path, leaf in nnx.to_flat_state(state)}
   names = {path: torch_name(path, model) for path in shapes}
   raise_all(_problems(state_dict, shapes, names), f"these weights do not fit {type(model).__name__}:")
@@ -79,7 +80,7 @@ def from_torch(
   return fill(params), fill(batch_stats)
 
 
-def torch_name(path: tuple[str | int, ...], model: ResNet | VideoResNet) -> str:
+def torch_name(path: tuple[Any, ...], model: ResNet | VideoResNet) -> str:
   """torchvision's name of the parameter or statistic at `path` of `model`."""
   *parents, leaf = path
   name = ".".join(map(str, parents)) + "."

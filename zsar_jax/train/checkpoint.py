@@ -30,7 +30,10 @@ class Checkpoints:
   def __init__(self, workdir: pathlib.Path, keep: int):
     self.directory = workdir / "checkpoints"
     policy = policies.AnyPreservationPolicy(
-      [policies.LatestN(keep), policies.BestN(get_metric_fn=_rank, n=1, keep_checkpoints_without_metrics=False)]
+      [
+        policies.LatestN(keep),
+        policies.BestN(get_metric_fn=_rank, n=1, keep_checkpoints_without_metrics=False),
+      ]
     )
     options = ocp.CheckpointManagerOptions(preservation_policy=policy, cleanup_tmp_directories=True)
     self._manager = ocp.CheckpointManager(self.directory.absolute(), options=options)
@@ -63,7 +66,9 @@ class Checkpoints:
         return self._restore(step, network, stages, mesh)
       except Exception as error:
         failures.append(f"step {step}: {type(error).__name__}: {str(error).splitlines()[0]}")
-        logging.warning("checkpoint of step %d in %s cannot be read; trying the one before it", step, self.directory)
+        logging.warning(
+          "checkpoint of step %d in %s cannot be read; trying the one before it", step, self.directory
+        )
     if failures:
       raise CheckpointError(f"no checkpoint in {self.directory} can be read:\n  " + "\n  ".join(failures))
     return None
@@ -75,7 +80,9 @@ class Checkpoints:
 
   def _restore(self, step: int, network: Network, stages: list[Stage], mesh: Mesh) -> Restored:
     template = jax.eval_shape(lambda: init_state(network, stage_at(stages, step)))
-    target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated(mesh)), template)
+    target = jax.tree.map(
+      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated(mesh)), template
+    )
     restored = self._manager.restore(
       step,
       args=ocp.args.Composite(state=ocp.args.StandardRestore(target._asdict()), facts=ocp.args.JsonRestore()),

@@ -50,7 +50,9 @@ class TrainProgress:
     )
     self._bar.update(self._task, status=self._status)
     if not self._console.is_terminal:
-      self._console.print(f"step {self._step}/{self._num_steps} · {self._status} · {left:.0f} s left", highlight=False)
+      self._console.print(
+        f"step {self._step}/{self._num_steps} · {self._status} · {left:.0f} s left", highlight=False
+      )
 
   def show_validation(self, top1: float) -> None:
     self._console.print(f"step {self._step}: seen-class validation {top1:.1f} %", highlight=False)

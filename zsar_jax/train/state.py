@@ -48,11 +48,11 @@ class Network(NamedTuple):
 def make_network(method: Method, seed: int) -> Network:
   """Initialises the model in one compiled call."""
   shapes = nnx.eval_shape(lambda: method.init_model(seed))
-  graphdef = nnx.split(shapes, nnx.Param, nnx.BatchStat)[0]
+  graphdef: Any = nnx.graphdef(shapes)
 
   def init() -> tuple[Any, Any]:
-    _, params, batch_stats = nnx.split(method.init_model(seed), nnx.Param, nnx.BatchStat)
-    return nnx.to_pure_dict(params), nnx.to_pure_dict(batch_stats)
+    model = method.init_model(seed)
+    return nnx.to_pure_dict(nnx.state(model, nnx.Param)), nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
 
   return Network(graphdef, *jax.jit(init)())
 

@@ -42,10 +42,12 @@ def make_train_step(config: Config, graphdef: Any, stage: Stage, mesh: Mesh) -> 
   )
 
 
-def _gradients(config: Config, graphdef: Any, phase: Phase) -> Callable[..., tuple[Any, Any, dict[str, Array]]]:
+def _gradients(
+  config: Config, graphdef: Any, phase: Phase
+) -> Callable[..., tuple[Any, Any, dict[str, Array]]]:
   dtype = jnp.dtype(config.model.dtype)
 
-  def gradients(params, batch_stats, batch: ClipBatch, key):
+  def gradients(params, batch_stats, batch: Any, key):
     augment_key, dropout_key, words_key = jax.random.split(key, 3)
     frames = augment(augment_key, batch.frames, config.data, dtype)
     clips = Clips(frames, batch.label, batch.words, batch.mask)

@@ -1,0 +1,87 @@
+"""The demo over several seeds (split, clips, initialisation), both methods: the table of the README.
+
+python benchmarks/demo.py --seeds 11 12 13 --out benchmarks/results/demo.json
+
+For every seed and method: one `zsar_jax.main` run, then its evaluation with a single frame and with shuffled frames; for every
+seed, linear probes of colour histograms and of backgrounds alone. Prints one JSON object; accuracies in per cent.
+"""
+
+import argparse
+import json
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any
+
+VARIANTS = {"e2e": "configs/demo.py:e2e", "rest": "configs/demo.py"}
+
+
+def run(*argv: str) -> float:
+  """Runs a module of the project; returns the seconds it took."""
+  began = time.monotonic()
+  subprocess.run([sys.executable, "-m", *argv], check=True, stdout=subprocess.DEVNULL)
+  return time.monotonic() - began
+
+
+def primary(workdir: pathlib.Path, report: str) -> dict[str, dict[str, Any]]:
+  """{protocol: its primary row}."""
+  rows = json.loads((workdir / report).read_text())["evaluations"]
+  return {row["protocol"]: row for row in rows if row["primary"]}
+
+
+def demo(method: str, seed: int, runs: pathlib.Path) -> dict[str, float]:
+  workdir = runs / f"{method}-{seed}"
+  command = ["zsar_jax.main", "--config", VARIANTS[method], "--workdir", str(workdir), f"--config.seed={seed}"]
+  seconds = run(*command)
+  rows = primary(workdir, "report.json")
+  result = {
+    "unseen": rows["all"]["top1"],
+    "unseen_half": rows["half"]["top1"],
+    "validation": rows["validation"]["top1"],
+    "generalized_unseen": rows["generalized"]["unseen"],
+    "generalized_seen": rows["generalized"]["seen"],
+    "generalized_harmonic": rows["generalized"]["harmonic"],
+    "seconds": round(seconds, 1),
+  }
+  for order in ("single", "shuffled"):
+    run(*command, "--evaluate_only", f"--config.eval.frame_order={order}")
+    result[f"unseen_{order}"] = primary(workdir, f"report-{order}.json")["all"]["top1"]
+  return result
+
+
+def probe(seed: int) -> dict[str, Any]:
+  """Linear probes of what is not the action, for this seed."""
+  command = [sys.executable, "-m", "zsar_jax.data.synthetic", "--probe", "--seed", str(seed)]
+  return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def means(results: list[dict[str, float]]) -> dict[str, float]:
+  return {key: round(statistics.mean(r[key] for r in results), 2) for key in results[0]}
+
+
+def main() -> None:
+  parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+  parser.add_argument("--seeds", type=int, nargs="+", default=[11, 12, 13])
+  parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs/demo-seeds"))
+  parser.add_argument("--out", type=pathlib.Path, help="also write the JSON here")
+  options = parser.parse_args()
+  results = {m: {s: demo(m, s, options.runs) for s in options.seeds} for m in VARIANTS}
+  table = {
+    "machine": f"{platform.machine()}, {platform.python_version()}",
+    "chance": 100 / 12,
+    "seeds": results,
+    "mean": {m: means(list(by_seed.values())) for m, by_seed in results.items()},
+    "probes": {s: probe(s) for s in options.seeds},
+  }
+  text = json.dumps(table, indent=1)
+  print(text)
+  if options.out:
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+  main()
