@@ -34,7 +34,14 @@ def primary(workdir: pathlib.Path, report: str) -> dict[str, dict[str, Any]]:
 
 def demo(method: str, seed: int, runs: pathlib.Path) -> dict[str, float]:
   workdir = runs / f"{method}-{seed}"
-  command = ["zsar_jax.main", "--config", VARIANTS[method], "--workdir", str(workdir), f"--config.seed={seed}"]
+  command = [
+    "zsar_jax.main",
+    "--config",
+    VARIANTS[method],
+    "--workdir",
+    str(workdir),
+    f"--config.seed={seed}",
+  ]
   seconds = run(*command)
   rows = primary(workdir, "report.json")
   result = {

@@ -146,9 +146,7 @@ def _show(session: Session) -> None:
   """The resolved config, devices, classes and size of the model."""
   console = Console(highlight=False)
   corpus, config = session.corpus, session.config
-  console.print(
-    "[bold]config[/bold]  " + "  ".join(f"{k}={v}" for k, v in to_flat(config).items()), soft_wrap=True
-  )
+  _show_config(console, config)
   devices = jax.devices()
   console.print(f"[bold]devices[/bold]  {len(devices)} x {devices[0].device_kind} ({devices[0].platform})")
   console.print(f"[bold]seen[/bold]  {len(corpus.seen.names)} classes, {len(corpus.train.rows)} training and "
@@ -167,6 +165,17 @@ def _show(session: Session) -> None:
   phases = ", ".join(f"{s.phase.name} {s.end - s.start} steps" for s in session.stages)
   console.print(f"[bold]model[/bold]  {config.method} on {config.model.backbone}, "
                 f"{session.network.num_parameters:,} parameters; {phases}")  # fmt: skip
+
+
+def _show_config(console: Console, config: Config) -> None:
+  """One line a section."""
+  sections: dict[str, list[str]] = {}
+  for key, value in to_flat(config).items():
+    section, _, name = key.rpartition(".")
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    sections.setdefault(section or "config", []).append(f"{name}={text}")
+  for section, values in sections.items():
+    console.print(f"[bold]{section}[/bold]  {'  '.join(values)}", soft_wrap=True)
 
 
 def _short(names: Any, most: int = 12) -> str:

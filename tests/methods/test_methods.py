@@ -17,7 +17,9 @@ from zsar_jax.methods.base import Clips
 from zsar_jax.zeroshot.compose import relatedness
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
-SEEN = class_set(["waving while walking", "punching while sitting", "lifting while walking"], "folder", "hash:300")
+SEEN = class_set(
+  ["waving while walking", "punching while sitting", "lifting while walking"], "folder", "hash:300"
+)
 UNSEEN = class_set(["waving while sitting", "punching while walking"], "folder", "hash:300")
 
 
@@ -38,18 +40,23 @@ def rngs():
   return nnx.Rngs(dropout=0, words=1)
 
 
+def loss_of(loss, model, batch):
+  return nnx.jit(lambda model, batch: loss(model, batch, rngs()))(model, batch)
+
+
 @pytest.mark.parametrize("normalize", [True, False])
 def test_e2e_loss_is_the_squared_error_to_the_word_vector(normalize):
   method, model = make("e2e", normalize=normalize)
   batch = clips()
-  output = np.asarray(model(batch.frames, train=True, rngs=rngs()))
+  forward = nnx.jit(lambda model, frames: model(frames, train=True, rngs=rngs()))
+  output = np.asarray(forward(model, batch.frames))
   target = SEEN.semantic_embeddings[np.asarray(batch.label)]
   if normalize:
     unit = output / np.linalg.norm(output, axis=-1, keepdims=True)
     expected = ((unit - target) ** 2).mean()
   else:
     expected = ((output - target) ** 2).sum(-1).mean()
-  loss, metrics = method.loss(model, batch, rngs())
+  loss, metrics = loss_of(method.loss, model, batch)
   assert loss == pytest.approx(expected, rel=1e-4)
   assert 0 <= metrics["accuracy"] <= 100
 
@@ -74,7 +81,7 @@ def test_e2e_scores_are_cosines_of_the_mean_clip():
 
 def test_rest_loss_is_classes_plus_half_the_masked_words():
   method, model = make("rest")
-  loss, metrics = method.loss(model, clips(), rngs())
+  loss, metrics = loss_of(method.loss, model, clips())
   assert loss == pytest.approx(float(metrics["class_loss"] + 0.5 * metrics["word_loss"]), rel=1e-6)
   assert metrics["word_loss"] == pytest.approx(np.log(FIRST_WORD + len(vocabulary(SEEN.words))), rel=0.3)
 
@@ -85,7 +92,7 @@ def test_rest_phases_train_the_frame_encoder_first():
   assert (warmup.name, joint.name) == ("warmup", "joint")
   assert joint.trains == ()
   assert set(warmup.trains) <= set(nnx.to_pure_dict(nnx.state(model, nnx.Param)))
-  loss, _ = warmup.loss(model, clips(), rngs())
+  loss, _ = loss_of(warmup.loss, model, clips())
   assert np.isfinite(loss)
 
 

@@ -181,7 +181,9 @@ def _chosen(reference: Reference, known: Sequence[str]) -> tuple[str, ...]:
 def _check_roles(seen: Reference, unseen: Sequence[Reference], indexes: dict[str, VideoIndex]) -> None:
   """A class of one data set must not be asked for as seen and as unseen."""
   names = [reference.name for reference in unseen]
-  problems = [f"data set {n!r} is named twice in data.unseen" for n in sorted(set(names)) if names.count(n) > 1]
+  problems = [
+    f"data set {n!r} is named twice in data.unseen" for n in sorted(set(names)) if names.count(n) > 1
+  ]
   for reference in unseen:
     if reference.name == seen.name:
       known = indexes[seen.name].class_names

@@ -14,7 +14,7 @@ from zsar_jax.config import Config
 from zsar_jax.train.checkpoint import Checkpoints
 from zsar_jax.train.log import MetricsLog
 from zsar_jax.train.progress import TrainProgress
-from zsar_jax.train.sharding import place_batch, replicated
+from zsar_jax.train.sharding import place_batch, place_state
 from zsar_jax.train.signals import StopSignal
 from zsar_jax.train.state import Network, Stage, TrainState, enter_stage, init_state, stage_at
 from zsar_jax.train.step import make_train_step
@@ -71,7 +71,7 @@ class _Run:
       state = self._run_stage(stage, state, step, feed)
       step = stage.end
       if step < last:
-        state = _place(enter_stage(state, stage_at(self.stages, step)), self.mesh)
+        state = place_state(self.mesh, enter_stage(state, stage_at(self.stages, step)))
       self._save(state)
     return state
 
@@ -122,8 +122,4 @@ def _start(
   restored = checkpoints.restore_newest(network, stages, mesh)
   if restored:
     return restored.state, restored.facts["validation"]
-  return _place(init_state(network, stages[0]), mesh), None
-
-
-def _place(state: TrainState, mesh: Mesh) -> TrainState:
-  return jax.device_put(state, replicated(mesh))
+  return place_state(mesh, init_state(network, stages[0])), None

@@ -29,6 +29,11 @@ def place_batch(mesh: Mesh, batch: Any) -> Any:
   return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), batch)
 
 
+def place_state(mesh: Mesh, state: Any) -> Any:
+  """Puts every array of `state` on all devices, as the compiled step returns it: else its second call compiles again."""
+  return jax.device_put(state, replicated(mesh))
+
+
 def check_batch(key: str, batch_size: int, num_parts: int) -> None:
   """Raises InputError unless `batch_size` divides into `num_parts` equal parts (devices x micro-batches)."""
   if batch_size % num_parts:

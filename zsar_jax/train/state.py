@@ -54,7 +54,9 @@ def make_network(method: Method, seed: int) -> Network:
     model = method.init_model(seed)
     return nnx.to_pure_dict(nnx.state(model, nnx.Param)), nnx.to_pure_dict(nnx.state(model, nnx.BatchStat))
 
-  return Network(graphdef, *jax.jit(init)())
+  # It runs once: compiling it well takes three times as long as compiling it plainly.
+  compiled = jax.jit(init, compiler_options={"xla_backend_optimization_level": 0})
+  return Network(graphdef, *compiled())
 
 
 def make_stages(config: Config, method: Method, params: Any, num_videos: int) -> list[Stage]:
