@@ -21,7 +21,7 @@ def get_config(variant: str = "rest") -> ConfigDict:
     num_unseen=12, train_per_class=60, test_per_class=25, seen_test_per_class=5, num_frames=20, size=56
   )
   c.eval = dict(num_clips=3, batch_size=16)
-  c.logging = dict(every_steps=50, validate_every_steps=250)
+  c.logging = dict(every_steps=50, validate_every_steps=200)
   c.checkpoint = dict(every_steps=100)
   variants = {"": _rest, "rest": _rest, "e2e": _e2e}
   if variant not in variants:
@@ -33,7 +33,8 @@ def _e2e(c: ConfigDict) -> ConfigDict:
   c.method = "e2e"
   c.model = dict(backbone="r2plus1d_tiny", dropout=0.05)
   c.train = dict(
-    batch_size=16, joint=dict(optimizer="adam", learning_rate=3e-3, schedule="cosine", steps=600)
+    batch_size=16,
+    joint=dict(optimizer="adam", learning_rate=2e-3, schedule="cosine", ramp_epochs=2, steps=600),
   )
   return c
 
@@ -43,8 +44,8 @@ def _rest(c: ConfigDict) -> ConfigDict:
   c.model = dict(backbone="resnet_tiny", width=96, num_layers=2, num_heads=4, hidden=384, dropout=0.1)
   c.train = dict(
     batch_size=16,
-    warmup=dict(optimizer="adam", learning_rate=2e-3, schedule="constant", steps=250),
-    joint=dict(optimizer="adam", learning_rate=1e-3, schedule="cosine", ramp_epochs=1.0, steps=450),
+    warmup=dict(optimizer="adam", learning_rate=2e-3, schedule="constant", ramp_epochs=1, steps=300),
+    joint=dict(optimizer="adam", learning_rate=1e-3, schedule="cosine", ramp_epochs=1, steps=500),
   )
   c.transfer = dict(num_neighbors=10, max_seen_per_unseen=10, distinctiveness=0.0)
   return c

@@ -132,6 +132,10 @@ def test_an_unknown_backbone(refused):
   assert "expected one of" in refused(model__backbone="resnet19")
 
 
+def test_a_backbone_of_images_in_e2e(refused):
+  assert "needs a 3-D backbone" in refused(model__backbone="resnet_tiny")
+
+
 def test_frames_smaller_than_the_crop(refused):
   assert "112" in refused(data__crop=112, data__short_side=128)
 

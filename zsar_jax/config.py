@@ -202,14 +202,19 @@ def from_flat(values: Mapping[str, Any], origin: str) -> Config:
   return config
 
 
+def to_dict(config: Config) -> dict[str, Any]:
+  """The config as JSON holds it: sections in sections, lists for tuples."""
+  return _listed(dataclasses.asdict(config))
+
+
 def to_flat(config: Config) -> dict[str, Any]:
-  """Every key with its value, dotted; tuples become lists, so that JSON gives the same back."""
-  return {k: list(v) if isinstance(v, tuple) else v for k, v in _flatten(dataclasses.asdict(config)).items()}
+  """Every key with its value, dotted."""
+  return _flatten(to_dict(config))
 
 
 def differences(saved: Mapping[str, Any], config: Config) -> list[str]:
-  """The keys that change parameters and differ between a saved flat config and this one."""
-  current = to_flat(config)
+  """The keys that change parameters and differ between a saved config (see `to_dict`) and this one."""
+  current, saved = to_flat(config), _flatten(saved)
   keys = [k for k in current if not any(k == f or k.startswith(f + ".") for f in FREE_ON_RESUME)]
   return [f"{k}: {saved.get(k)!r} in the workdir, {current[k]!r} asked for"
           for k in keys if saved.get(k) != current[k]]  # fmt: skip
@@ -241,6 +246,12 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     else:
       flat[f"{prefix}{key}"] = value
   return flat
+
+
+def _listed(value: Any) -> Any:
+  if isinstance(value, dict):
+    return {key: _listed(item) for key, item in value.items()}
+  return list(value) if isinstance(value, tuple) else value
 
 
 def _fields(cls: type, prefix: str = "") -> Iterator[tuple[str, Any]]:

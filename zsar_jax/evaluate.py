@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from zsar_jax.config import Config, to_flat
+from zsar_jax.config import Config, to_dict
 from zsar_jax.data.datasets import DataSet
 from zsar_jax.methods.frames import normalize, reorder
 from zsar_jax.session import Session
@@ -60,7 +60,7 @@ def _score(session: Session, embeddings: dict[str, VideoEmbeddings], seen_visual
   for level in ("video", "clip"):
     videos = _videos(session.config, corpus.validation, embeddings["validation"], level)
     rows.append(score_all(videos, seen, primary=level == "video", protocol="validation"))
-  report = EvalReport(to_flat(session.config), list(corpus.seen.names), corpus.overlap.as_dicts(),
+  report = EvalReport(to_dict(session.config), list(corpus.seen.names), corpus.overlap.as_dicts(),
                       _recipes(prototypes, corpus.seen), rows)  # fmt: skip
   return Result(report, embeddings, prototypes)
 

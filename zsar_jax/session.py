@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from rich.console import Console
 
 from zsar_jax.classes.vocabulary import word_table
-from zsar_jax.config import Config, differences, to_flat
+from zsar_jax.config import Config, differences, to_dict, to_flat
 from zsar_jax.data.datasets import ClipReader, Corpus, DataSet, open_corpus
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.methods import make_method
@@ -74,7 +74,7 @@ def open_session(
   check_batch("eval.batch_size", config.eval.batch_size, mesh.size)
   corpus = open_corpus(config)
   method = make_method(config, corpus.seen)
-  network = make_network(method, config.seed)
+  network = _make_network(config, method)
   stages = make_stages(config, method, network.params, len(corpus.train.rows))
   _write_config(config, workdir)
   reader = ClipReader(config, word_table(corpus.seen.words))
@@ -97,6 +97,15 @@ def _check_model(config: Config) -> None:
   raise_all(problems, "the config is wrong:")
 
 
+def _make_network(config: Config, method: Method) -> Network:
+  try:
+    return make_network(method, config.seed)
+  except ValueError as error:  # the model says what does not fit, such as a 2-D backbone in E2E
+    raise InputError(
+      f"'model.backbone' {config.model.backbone!r} with method {config.method!r}: {error}"
+    ) from error
+
+
 def _prepare_workdir(config: Config, workdir: pathlib.Path, must_resume: bool, force: bool) -> None:
   try:
     workdir.mkdir(parents=True, exist_ok=True)
@@ -113,14 +122,14 @@ def _prepare_workdir(config: Config, workdir: pathlib.Path, must_resume: bool, f
         f"workdir {workdir} holds no checkpoint to evaluate; train first, or give another --workdir"
       )
     return
-  changed = differences(read_saved_config(workdir), config)
-  if changed and not force:
+  if not force:
+    changed = differences(read_saved_config(workdir), config)
     raise_all(changed, f"workdir {workdir} holds checkpoints of another config; give another --workdir, remove it, or "
                        "go on with --force:")  # fmt: skip
 
 
 def _write_config(config: Config, workdir: pathlib.Path) -> None:
-  (workdir / "config.json").write_text(json.dumps(to_flat(config), indent=1) + "\n", encoding="utf-8")
+  (workdir / "config.json").write_text(json.dumps(to_dict(config), indent=1) + "\n", encoding="utf-8")
 
 
 def _validate(session: Session, compiled: dict[str, Any], stage: Stage, state: TrainState) -> float:

@@ -144,7 +144,7 @@ def _open_all(config: Config, names: Sequence[str]) -> dict[str, VideoIndex]:
   for name in names:
     path = generated_path(config, name) if name in GENERATED else pathlib.Path(config.data.dir) / name
     try:
-      indexes[name] = _checked_size(open_index(path), config.data.short_side)
+      indexes[name] = _checked_size(open_index(path, config.data.short_side), config.data.short_side)
     except InputError as error:
       problems.append(f"{name}: {error}")
   raise_all(problems, "these data sets cannot be used:")

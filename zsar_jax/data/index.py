@@ -210,15 +210,17 @@ def _merged_values(spec: ShardSpec, number: int, filled: dict[str, int]) -> dict
   return values
 
 
-def open_index(directory: str | Path) -> VideoIndex:
+def open_index(directory: str | Path, short_side: int = 128) -> VideoIndex:
   """Opens the records in a directory, after checking the count and size of every file.
+
+  Where there are none, the error tells the command that makes them, with frames of `short_side` pixels.
 
   Raises:
     InputError: no such directory, no (complete) index, an index of another version, or files that are
       missing or have another size than was written; all of these at once.
   """
   path = Path(directory) / "index"
-  make = f"make it with: python -m data_prep.build folder --videos VIDEOS --out {directory} --short_side 128"
+  make = f"make it with: python -m data_prep.build folder --videos VIDEOS --out {directory} --short_side {short_side}"
   if not Path(directory).is_dir():
     raise InputError(f"no records at {directory}: there is no such directory; {make}")
   try:

@@ -97,7 +97,12 @@ class ResTMethod:
     )
 
   def _group_size(self) -> int | None:
-    return self.config.model.bn_group_size * self.config.data.num_frames or None
+    """BatchNorm's group: rows are frames in a 2-D backbone, clips in a 3-D one."""
+    make = BACKBONES[self.config.model.backbone]
+    rows_per_clip = {2: self.config.data.num_frames, 3: 1}[
+      nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0))).num_dims
+    ]
+    return self.config.model.bn_group_size * rows_per_clip or None
 
 
 def _one_clip(frames: Float[Array, "B N T H W C"]) -> Float[Array, "B T H W C"]:

@@ -11,6 +11,7 @@ import orbax.checkpoint as ocp
 from jax.sharding import Mesh
 from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
 
+from zsar_jax.errors import InputError
 from zsar_jax.train.sharding import replicated
 from zsar_jax.train.state import Network, Stage, TrainState, init_state, stage_at
 
@@ -96,9 +97,21 @@ def has_checkpoints(workdir: pathlib.Path) -> bool:
 
 
 def read_saved_config(workdir: pathlib.Path) -> dict[str, Any]:
-  """The flat config that the run in `workdir` was started with; empty where there is none."""
+  """The config that the run in `workdir` was last started with (`config.to_dict`).
+
+  Raises:
+    InputError: it is missing or no JSON object.
+  """
   file = workdir / "config.json"
-  return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+  try:
+    saved = json.loads(file.read_text(encoding="utf-8"))
+  except (OSError, ValueError) as error:
+    raise InputError(
+      f"{file} cannot be read ({error}), so the checkpoints' config is unknown; use --force"
+    ) from error
+  if not isinstance(saved, dict):
+    raise InputError(f"{file} holds no JSON object, so the checkpoints' config is unknown; use --force")
+  return saved
 
 
 def _rank(metrics: dict[str, Any]) -> float:
