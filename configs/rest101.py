@@ -8,7 +8,8 @@ from ml_collections import ConfigDict
 
 
 def get_config(variant: str = "") -> ConfigDict:
-  del variant
+  if variant:
+    raise ValueError(f"there is no variant {variant!r}")
   c = ConfigDict()
   c.method = "rest"
   c.vectors = "data/GoogleNews-vectors-negative300.bin"

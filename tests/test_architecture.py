@@ -10,11 +10,12 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "zsar_jax"
 OPTIONAL = ("tensorflow", "tensorflow_datasets", "gensim", "av", "matplotlib")
-BASE = {"types", "errors"}
+BASE = {"types", "errors", "files"}
 # What each package may import from zsar_jax.
 ALLOWED = {
   "types": set(),
   "errors": set(),
+  "files": set(),
   "config": BASE,
   "classes": BASE,
   "zeroshot": BASE | {"classes"},

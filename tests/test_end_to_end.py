@@ -94,9 +94,11 @@ def wait_for_step(workdir, step, process):
 
 @pytest.mark.parametrize("config", list(STAGES))
 def test_eight_devices_train_as_one(config, data_dir, tmp_path):
-  more = {"train__joint__steps": 20, "train__batch_size": 16, "train__accumulate": 1}
+  # Twenty steps at the rates that the demo's ramps have over its first twenty.
+  more = {"train__batch_size": 16, "train__joint__steps": 20, "train__joint__learning_rate": 2e-3 * 20 / 162}
   if config == "configs/demo.py":
-    more |= {"train__joint__steps": 14, "train__warmup__steps": 6}
+    more |= {"train__warmup__steps": 6, "train__warmup__learning_rate": 2e-3 * 6 / 81}
+    more |= {"train__joint__steps": 14, "train__joint__learning_rate": 1e-3 * 14 / 81}
   losses = []
   for devices in (1, 8):
     argv = arguments(config, tmp_path / str(devices), overrides(config, data_dir, **more))

@@ -137,11 +137,36 @@ def test_a_backbone_of_images_in_e2e(refused):
 
 
 def test_frames_smaller_than_the_crop(refused):
-  assert "112" in refused(data__crop=112, data__short_side=128)
+  err = refused(data__crop=112, data__short_side=128)
+  assert "short side of 56" in err
+  assert "--short_side 128" in err
 
 
 def test_a_batch_that_does_not_divide_over_the_devices(refused):
   assert "use 8 or 16" in refused(train__batch_size=12)
+
+
+def test_values_that_cannot_be(refused):
+  err = refused(train__joint__steps=-1, model__bn_group_size=-4, data__std="1,0,1", data__mean="1,2",
+                train__joint__learning_rate="nan", transfer__distinctiveness=-1, eval__clips="released",
+                transfer__solver="closed_form", transfer__max_uses_per_seen=2)  # fmt: skip
+  for key in ("train.joint.steps", "model.bn_group_size", "data.std", "data.mean", "train.joint.learning_rate",
+              "transfer.distinctiveness", "eval.clips", "transfer.max_uses_per_seen"):  # fmt: skip
+    assert f"'{key}'" in err
+
+
+def test_a_crop_that_the_network_cannot_take(refused):
+  assert "'data.crop' 46" in refused(data__crop=46)
+
+
+def test_training_videos_as_seen_test_videos(refused):
+  assert "training videos" in refused(data__seen_test="gym")
+
+
+def test_a_data_folder_that_is_a_file(refused, tmp_path):
+  (tmp_path / "file").write_text("")
+  err = refused(data__dir=tmp_path / "file", data__seen="figures_train", data__unseen="figures_test")
+  assert "--config.data.dir" in err
 
 
 def test_evaluate_only_without_a_checkpoint(tmp_path, capsys):

@@ -7,6 +7,7 @@ reported at once.
 
 import dataclasses
 import importlib.util
+import math
 import pathlib
 import types
 import typing
@@ -231,11 +232,14 @@ def _run_config_file(path: str) -> ml_collections.ConfigDict:
   module = importlib.util.module_from_spec(spec)
   try:
     spec.loader.exec_module(module)
-    return module.get_config(variant)
+    made = module.get_config(variant)
   except InputError:
     raise
   except Exception as error:
     raise InputError(f"{path}: the config file fails: {type(error).__name__}: {error}") from error
+  if not isinstance(made, ml_collections.ConfigDict):
+    raise InputError(f"{path}: get_config gave {type(made).__name__}, expected an ml_collections.ConfigDict")
+  return made
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -310,6 +314,16 @@ def _siblings(key: str, hints: Mapping[str, Any]) -> str:
   return ", ".join(near)
 
 
+def _not_negative(flat: Mapping[str, Any]) -> list[str]:
+  ends = (".steps", ".epochs", ".ramp_epochs", ".weight_decay", "momentum", "max_clips_per_epoch", "bn_group_size",
+          "max_uses_per_seen", "distinctiveness", "overlap_threshold", "word_loss_weight", "data.workers", "seed")  # fmt: skip
+  return [key for key in flat if key.endswith(ends)]
+
+
+def _rates(flat: Mapping[str, Any]) -> list[str]:
+  return [key for key in flat if key.endswith(".learning_rate")]
+
+
 def _check_values(flat: Mapping[str, Any]) -> list[str]:
   problems = [f"'{k}' is {flat[k]!r}, expected one of {', '.join(allowed)}"
               for k, allowed in CHOICES.items() if flat[k] not in allowed]  # fmt: skip
@@ -329,6 +343,23 @@ def _check_values(flat: Mapping[str, Any]) -> list[str]:
   if not flat["train.joint.steps"] and not flat["train.joint.epochs"]:
     problems.append(
       "'train.joint.steps' and 'train.joint.epochs' are both 0, expected a length for the training"
+    )
+  problems += [f"'{k}' is {flat[k]}, expected 0 or more" for k in _not_negative(flat) if not flat[k] >= 0]
+  problems += [
+    f"'{k}' is {flat[k]}, expected a number above 0" for k in _rates(flat) if not 0 < flat[k] < math.inf
+  ]
+  for key in ("data.mean", "data.std"):
+    if len(flat[key]) != 3 or not all(map(math.isfinite, flat[key])):
+      problems.append(f"'{key}' is {flat[key]}, expected three numbers, of red, green and blue")
+  if not all(value > 0 for value in flat["data.std"]):
+    problems.append(f"'data.std' is {flat['data.std']}, expected numbers above 0")
+  if flat["eval.clips"] == "released" and flat["data.stride"] != 1:
+    problems.append(
+      f"'eval.clips' is 'released', which reads consecutive frames, but 'data.stride' is {flat['data.stride']}"
+    )
+  if flat["transfer.solver"] == "closed_form" and flat["transfer.max_uses_per_seen"]:
+    problems.append(
+      "'transfer.max_uses_per_seen' couples the classes, which only 'transfer.solver' milp can do"
     )
   for key in ("data.seen", "data.unseen", "vectors"):
     if not flat[key]:

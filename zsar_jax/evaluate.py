@@ -6,7 +6,7 @@
 import json
 import pathlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ from rich.table import Table
 
 from zsar_jax.config import Config, to_dict
 from zsar_jax.data.datasets import DataSet
+from zsar_jax.files import write_text
 from zsar_jax.methods.frames import normalize, reorder
 from zsar_jax.session import Session
 from zsar_jax.train.apply import Apply, make_apply
@@ -27,12 +28,20 @@ from zsar_jax.types import ClassSet, EvalReport, Prototypes, VideoEmbeddings
 from zsar_jax.zeroshot.protocols import EmbeddedVideos, score_all, score_generalized, score_half
 
 
+class Embedded(NamedTuple):
+  """The embedded videos of a run."""
+
+  validation: VideoEmbeddings
+  seen_test: VideoEmbeddings
+  unseen: list[VideoEmbeddings]  # in the order of the corpus's unseen data sets
+
+
 class Result(NamedTuple):
   """The numbers of an evaluation, and the embeddings they were scored from."""
 
   report: EvalReport
-  embeddings: dict[str, VideoEmbeddings]
-  prototypes: dict[str, Prototypes]
+  embeddings: dict[str, VideoEmbeddings]  # "seen/validation", "seen/test", "unseen/<data set>"
+  prototypes: dict[str, Prototypes]  # "seen", "unseen/<data set>"
 
 
 def evaluate(session: Session, state: TrainState) -> Result:
@@ -44,36 +53,38 @@ def evaluate(session: Session, state: TrainState) -> Result:
   validation = seen_test
   if corpus.seen_test is not corpus.validation:
     validation = _embed_videos(session, embed, state, corpus.validation, num_clips, "validation videos")
-  embeddings = {"validation": validation, "seen_test": seen_test}
-  for unseen in corpus.unseen:
-    embeddings[unseen.name] = _embed_videos(session, embed, state, unseen, num_clips, unseen.name)
-  return _score(session, embeddings, seen_visual)
+  unseen = [_embed_videos(session, embed, state, d, num_clips, d.name) for d in corpus.unseen]
+  return _score(session, Embedded(validation, seen_test, unseen), seen_visual)
 
 
-def _score(session: Session, embeddings: dict[str, VideoEmbeddings], seen_visual: Any) -> Result:
+def _score(session: Session, embedded: Embedded, seen_visual: Any) -> Result:
   corpus = session.corpus
   seen = _seen_prototypes(session, seen_visual)
-  rows, prototypes = [], {"seen": seen}
-  for unseen in corpus.unseen:
-    prototypes[unseen.name] = session.method.prototypes(unseen.classes, seen_visual)
-    rows += _score_unseen(session, unseen, embeddings, prototypes[unseen.name], seen, seen_visual)
+  rows, prototypes = [], [session.method.prototypes(d.classes, seen_visual) for d in corpus.unseen]
+  for data_set, kept, made in zip(corpus.unseen, embedded.unseen, prototypes, strict=True):
+    rows += _score_unseen(session, data_set, kept, embedded.seen_test, made, seen, seen_visual)
   for level in ("video", "clip"):
-    videos = _videos(session.config, corpus.validation, embeddings["validation"], level)
+    videos = _videos(session.config, corpus.validation, embedded.validation, level)
     rows.append(score_all(videos, seen, primary=level == "video", protocol="validation"))
-  report = EvalReport(to_dict(session.config), list(corpus.seen.names), corpus.overlap.as_dicts(),
-                      _recipes(prototypes, corpus.seen), rows)  # fmt: skip
-  return Result(report, embeddings, prototypes)
+  names = [f"unseen/{d.name}" for d in corpus.unseen]
+  recipes = _recipes([d.name for d in corpus.unseen], prototypes, corpus.seen)
+  report = EvalReport(
+    to_dict(session.config), list(corpus.seen.names), corpus.overlap.as_dicts(), recipes, rows
+  )
+  embeddings = {"seen/validation": embedded.validation, "seen/test": embedded.seen_test}
+  embeddings |= dict(zip(names, embedded.unseen, strict=True))
+  return Result(report, embeddings, {"seen": seen} | dict(zip(names, prototypes, strict=True)))
 
 
-def _score_unseen(session: Session, unseen: DataSet, embeddings: dict[str, VideoEmbeddings], prototypes: Prototypes,
-                  seen: Prototypes, seen_visual: Any) -> list[dict[str, Any]]:  # fmt: skip
+def _score_unseen(session: Session, unseen: DataSet, kept: VideoEmbeddings, kept_seen: VideoEmbeddings,
+                  prototypes: Prototypes, seen: Prototypes, seen_visual: Any) -> list[dict[str, Any]]:  # fmt: skip
   """The rows of one unseen data set; videos by their mean embedding are primary, single clips stand beside."""
   rows: list[dict[str, Any]] = []
   config, method = session.config, session.method
   for level in ("video", "clip"):
     primary = level == "video"
-    videos = _videos(config, unseen, embeddings[unseen.name], level)
-    seen_videos = _videos(config, session.corpus.seen_test, embeddings["seen_test"], level)
+    videos = _videos(config, unseen, kept, level)
+    seen_videos = _videos(config, session.corpus.seen_test, kept_seen, level)
     rows.append(score_all(videos, prototypes, primary=primary))
     if len(unseen.classes.names) >= 4:
       recompose = prototypes if method.space == "semantic" else (
@@ -81,7 +92,7 @@ def _score_unseen(session: Session, unseen: DataSet, embeddings: dict[str, Video
       rows.append(score_half(videos, recompose, primary=primary, num_splits=config.eval.num_splits))
     rows.append(score_generalized(videos, seen_videos, prototypes, seen, primary=primary))
   if method.space == "visual":
-    rows.append(_score_without_transfer(config, unseen, embeddings[unseen.name], seen, session.corpus.seen))
+    rows.append(_score_without_transfer(config, unseen, kept, seen, session.corpus.seen))
   return rows
 
 
@@ -109,14 +120,19 @@ def _seen_prototypes(session: Session, seen_visual: Any) -> Prototypes:
   return Prototypes(classes.names, seen_visual, "visual")
 
 
-def _recipes(prototypes: dict[str, Prototypes], seen: ClassSet) -> dict[str, list[tuple[str, float]]]:
-  """Which seen classes each unseen prototype is made of, the largest share first."""
-  recipes = {}
-  for made in prototypes.values():
-    if made.weights is not None:
-      for name, weights in zip(made.names, made.weights, strict=True):
-        order = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
-        recipes[name] = [(seen.names[i], round(float(weights[i]), 6)) for i in order]
+def _recipes(
+  data_sets: Sequence[str], prototypes: Sequence[Prototypes], seen: ClassSet
+) -> dict[str, list[tuple[str, float]]]:
+  """Which seen classes each unseen prototype is made of, the largest share first.
+
+  A class that an earlier data set has too is told as `class (data set)`.
+  """
+  recipes: dict[str, list[tuple[str, float]]] = {}
+  for data_set, made in zip(data_sets, prototypes, strict=True):
+    for name, weights in zip(made.names, () if made.weights is None else made.weights, strict=False):
+      order = [i for i in np.argsort(-weights, kind="stable") if weights[i] > 0]
+      key = f"{name} ({data_set})" if name in recipes else name
+      recipes[key] = [(seen.names[i], round(float(weights[i]), 6)) for i in order]
   return recipes
 
 
@@ -133,9 +149,11 @@ def _embedder(session: Session) -> Apply:
 def _embedded(session: Session, embed: Apply, state: TrainState, data_set: DataSet, num_clips: int,
               title: str) -> Iterator[tuple[Any, Float32[np.ndarray, "B N D"]]]:  # fmt: skip
   """Batches with their clips' embeddings."""
-  num_batches = -(-len(data_set.rows) // session.config.eval.batch_size)
+  num_batches = -(-len(data_set.rows) // session.reader.eval_batch_size)
   console = Console()
-  batches = session.reader.evaluation(data_set, num_clips)
+  batches = session.reader.evaluation(
+    data_set, num_clips, session.config.eval.clips if num_clips > 1 else "even"
+  )
   for batch in track(
     batches, f"embedding {title}", num_batches, console=console, disable=not console.is_terminal
   ):
@@ -172,7 +190,7 @@ def write(result: Result, workdir: pathlib.Path, frame_order: str) -> None:
   """`report.json` and `embeddings.npz`; with frames out of order `report-single.json` and the like."""
   suffix = "" if frame_order == "natural" else f"-{frame_order}"
   text = json.dumps(result.report._asdict(), indent=1, ensure_ascii=False)
-  (workdir / f"report{suffix}.json").write_text(text + "\n", encoding="utf-8")
+  write_text(workdir / f"report{suffix}.json", text + "\n")
   arrays = {f"{name}/{field}": array for name, kept in result.embeddings.items()
             for field, array in kept._asdict().items()}  # fmt: skip
   arrays |= {f"prototypes/{name}": made.vectors for name, made in result.prototypes.items()}

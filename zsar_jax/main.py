@@ -1,7 +1,7 @@
 """Train once, then name unseen actions: `python -m zsar_jax.main --config configs/rest101.py [--workdir DIR]`.
 
 Any key of the config can be given on the command line: `--config.train.batch_size=32`. A run whose workdir holds
-checkpoints goes on from the newest. Exit codes: 0 done, 2 wrong input, 3 no readable checkpoint, 130/143 stopped by
+checkpoints goes on from the newest. Exit codes: 0 done, 1 failed, 2 wrong input, 3 no readable checkpoint, 130/143 stopped by
 a signal with everything saved.
 """
 

@@ -15,6 +15,7 @@ from zsar_jax.classes.vocabulary import word_table
 from zsar_jax.config import Config, differences, to_dict, to_flat
 from zsar_jax.data.datasets import ClipReader, Corpus, DataSet, open_corpus
 from zsar_jax.errors import InputError, raise_all
+from zsar_jax.files import write_text
 from zsar_jax.methods import make_method
 from zsar_jax.methods.base import Method
 from zsar_jax.methods.frames import normalize
@@ -22,7 +23,7 @@ from zsar_jax.models import BACKBONES
 from zsar_jax.train import loop
 from zsar_jax.train.apply import make_apply
 from zsar_jax.train.checkpoint import CheckpointError, Checkpoints, has_checkpoints, read_saved_config
-from zsar_jax.train.sharding import check_batch, make_mesh, place_batch
+from zsar_jax.train.sharding import check_batch, make_mesh, place_batch, round_up
 from zsar_jax.train.state import Network, Stage, TrainState, make_network, make_stages
 
 
@@ -50,7 +51,7 @@ class Session(NamedTuple):
     Raises:
       CheckpointError: there is none.
     """
-    checkpoints = Checkpoints(self.workdir, self.config.checkpoint.keep)
+    checkpoints = Checkpoints(self.workdir, self.config.checkpoint.keep, read_only=True)
     restored = checkpoints.restore_newest(self.network, self.stages, self.mesh)
     checkpoints.close()
     if restored is None:
@@ -70,14 +71,14 @@ def open_session(
   _check_model(config)
   _prepare_workdir(config, workdir, must_resume, force)
   mesh = make_mesh()
-  check_batch("train.batch_size", config.train.batch_size, mesh.size * config.train.accumulate)
-  check_batch("eval.batch_size", config.eval.batch_size, mesh.size)
+  check_batch(config.train.batch_size, mesh.size, config.train.accumulate, config.model.bn_group_size)
   corpus = open_corpus(config)
   method = make_method(config, corpus.seen)
   network = _make_network(config, method)
   stages = make_stages(config, method, network.params, len(corpus.train.rows))
-  _write_config(config, workdir)
-  reader = ClipReader(config, word_table(corpus.seen.words))
+  if not must_resume:
+    write_text(workdir / "config.json", json.dumps(to_dict(config), indent=1) + "\n")
+  reader = ClipReader(config, round_up(config.eval.batch_size, mesh.size), word_table(corpus.seen.words))
   session = Session(config, workdir, corpus, reader, method, network, stages, mesh)
   _show(session)
   return session
@@ -91,19 +92,22 @@ def _check_model(config: Config) -> None:
     problems.append(
       f"'model.width' {config.model.width} does not divide into {config.model.num_heads} 'model.num_heads'"
     )
-  micro, group = config.train.batch_size // config.train.accumulate, config.model.bn_group_size
-  if group and micro % group:
-    problems.append(f"'model.bn_group_size' {group} does not divide the {micro} clips of a (micro-)batch")
   raise_all(problems, "the config is wrong:")
 
 
 def _make_network(config: Config, method: Method) -> Network:
+  """Lays the model out and sends the shape of one clip through it; only then is anything compiled."""
+  data = config.data
+  shape = (1, 1, data.num_frames, data.crop, data.crop, 3)
+  frames = jax.ShapeDtypeStruct(shape, jnp.dtype(config.model.dtype))
   try:
-    return make_network(method, config.seed)
+    jax.eval_shape(lambda x: method.embed(method.init_model(config.seed), x), frames)
   except ValueError as error:  # the model says what does not fit, such as a 2-D backbone in E2E
     raise InputError(
-      f"'model.backbone' {config.model.backbone!r} with method {config.method!r}: {error}"
+      f"the model cannot be built from 'method' {config.method!r}, 'model.backbone' {config.model.backbone!r}, "
+      f"'data.num_frames' {data.num_frames} and 'data.crop' {data.crop}: {error}"
     ) from error
+  return make_network(method, config.seed)
 
 
 def _prepare_workdir(config: Config, workdir: pathlib.Path, must_resume: bool, force: bool) -> None:
@@ -126,10 +130,6 @@ def _prepare_workdir(config: Config, workdir: pathlib.Path, must_resume: bool, f
     changed = differences(read_saved_config(workdir), config)
     raise_all(changed, f"workdir {workdir} holds checkpoints of another config; give another --workdir, remove it, or "
                        "go on with --force:")  # fmt: skip
-
-
-def _write_config(config: Config, workdir: pathlib.Path) -> None:
-  (workdir / "config.json").write_text(json.dumps(to_dict(config), indent=1) + "\n", encoding="utf-8")
 
 
 def _validate(session: Session, compiled: dict[str, Any], stage: Stage, state: TrainState) -> float:

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zsar_jax.classes.embeddings import class_sets, join_class_sets
+from zsar_jax.classes.embeddings import class_set, class_sets, join_class_sets
 from zsar_jax.classes.overlap import find_overlap
 from zsar_jax.errors import InputError
 from zsar_jax.types import ClassSet
@@ -58,3 +58,12 @@ def test_vectors_of_another_width():
   wide = ClassSet(("a",), (("a",),), np.ones((1, 3), np.float32))
   with pytest.raises(InputError, match="3 wide"):
     find_overlap(wide, at_angles(0))
+
+
+def test_the_same_name_collides_whatever_the_word_rules_made_of_it():
+  # Kinetics' rules make "rid", a user folder's make "ride".
+  seen = class_set(["riding mule", "abseiling"], "kinetics700", "hash:300")
+  unseen = class_set(["riding_mule", "fencing"], "folder", "hash:300")
+  overlap = find_overlap(seen, unseen)
+  assert overlap.removed == (("riding mule", "riding_mule", 0.0),)
+  assert overlap.kept.tolist() == [1]

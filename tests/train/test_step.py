@@ -13,7 +13,7 @@ from zsar_jax.classes.vocabulary import word_table
 from zsar_jax.errors import InputError
 from zsar_jax.methods import make_method
 from zsar_jax.train.checkpoint import CheckpointError, Checkpoints
-from zsar_jax.train.sharding import check_batch, make_mesh, place_batch, place_state
+from zsar_jax.train.sharding import check_batch, make_mesh, place_batch, place_state, round_up
 from zsar_jax.train.state import enter_stage, init_state, make_network, make_stages, stage_at
 from zsar_jax.train.step import make_train_step
 from zsar_jax.types import ClipBatch
@@ -129,10 +129,14 @@ def test_an_unreadable_step_falls_back_to_the_one_before(tmp_path, caplog):
   for file in newest.rglob("*"):
     if file.is_file() and "state" in file.parts:
       file.unlink()
-  restored = Checkpoints(tmp_path, keep=3).restore_newest(network, stages, mesh)
+  for read_only in (True, False):
+    checkpoints = Checkpoints(tmp_path, keep=3, read_only=read_only)
+    restored = checkpoints.restore_newest(network, stages, mesh)
+    assert newest.exists() == read_only
   assert restored is not None
   assert int(restored.state.step) == 1
-  assert "step 2" in caplog.text
+  assert "checkpoints/2 cannot be read" in caplog.text
+  assert [path.name.split(".")[0] for path in (tmp_path / "checkpoints_unreadable").iterdir()] == ["2"]
   for file in (tmp_path / "checkpoints" / "1").rglob("*"):
     if file.is_file() and "state" in file.parts:
       file.unlink()
@@ -152,8 +156,12 @@ def test_the_best_step_survives_and_nan_is_never_best(tmp_path):
 
 
 def test_batch_sizes_that_do_not_divide_are_refused_with_the_nearest_that_do():
-  check_batch("train.batch_size", 16, 8)
+  check_batch(16, num_devices=8, accumulate=1, group=0)
+  check_batch(22, num_devices=1, accumulate=1, group=22)
   with pytest.raises(InputError, match="use 8 or 16"):
-    check_batch("train.batch_size", 12, 8)
+    check_batch(12, num_devices=8, accumulate=1, group=0)
   with pytest.raises(InputError, match=r"use 8$"):
-    check_batch("train.batch_size", 3, 8)
+    check_batch(3, num_devices=8, accumulate=1, group=4)
+  with pytest.raises(InputError, match=r"use 88$"):
+    check_batch(22, num_devices=8, accumulate=1, group=22)
+  assert [round_up(size, 8) for size in (1, 8, 9)] == [8, 8, 16]

@@ -1,9 +1,10 @@
 """The leak audit: seen classes that mean the same as a test class (E2E section 3.3, Eq. 3-4)."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from zsar_jax.errors import InputError
 from zsar_jax.types import ClassSet
@@ -37,6 +38,12 @@ def cosine_distances(seen: ClassSet, unseen: ClassSet) -> Float64[np.ndarray, "S
   return np.where(distances < _ROUNDING, 0.0, distances)
 
 
+def _same_names(seen: Sequence[str], unseen: Sequence[str]) -> Bool[np.ndarray, "S U"]:
+  """True where two names are spelt the same (`_` is a space)."""
+  left, right = ([name.replace("_", " ") for name in names] for names in (seen, unseen))
+  return np.array(left)[:, None] == np.array(right)[None, :]
+
+
 def find_overlap(seen: ClassSet, unseen: ClassSet, threshold: float = 0.05) -> Overlap:
   """Keeps a seen class only if its distance to every unseen class exceeds `threshold` (E2E's tau, Eq. 3-4).
 
@@ -46,6 +53,8 @@ def find_overlap(seen: ClassSet, unseen: ClassSet, threshold: float = 0.05) -> O
   if not 0 <= threshold <= 2:
     raise InputError(f"overlap_threshold is {threshold}: expected a cosine distance from 0 to 2")
   distances = cosine_distances(seen, unseen)
+  # Word rules differ between data sets: the same name must collide whatever its words became.
+  distances[_same_names(seen.names, unseen.names)] = 0.0
   nearest = distances.argmin(axis=1)
   shortest = distances[np.arange(len(distances)), nearest]
   removed = tuple(

@@ -30,25 +30,17 @@ class WordVectors(NamedTuple):
 def read(spec: str, wanted: Iterable[str]) -> WordVectors:
   """Unit vectors of the wanted words; see `embeddings.load_word_vectors`."""
   wanted = sorted(set(wanted))
+  check_spec(spec)
   if spec.startswith("hash:"):
     width = _hash_width(spec)
     return WordVectors({word: hash_vector(word, width) for word in wanted}, ())
   path = Path(spec)
-  readers = {".npz": _npz_entries, ".bin": _bin_entries, ".txt": _text_entries, ".vec": _text_entries}
   suffix = Path(spec.removesuffix(".gz")).suffix
-  if suffix not in readers or spec.endswith(".npz.gz"):
-    raise InputError(
-      f"word vectors {spec!r}: expected hash:300 or a file ending in .npz, .bin, .txt or .vec (the last three may be packed: .bin.gz)"
-    )
-  if not path.is_file():
-    raise InputError(
-      f"word vectors {spec!r}: no such file: check the path, or use hash:300 to try things out"
-    )
   spellings = {spelling for word in wanted for spelling in _spellings(word)}
   held: dict[str, np.ndarray] = {}
   known: list[str] = []
   try:
-    for word, vector in readers[suffix](path, spellings):
+    for word, vector in _READERS[suffix](path, spellings):
       if len(known) < _MAX_KNOWN:
         known.append(word)
       if vector is not None:
@@ -56,6 +48,22 @@ def read(spec: str, wanted: Iterable[str]) -> WordVectors:
   except (OSError, EOFError) as error:
     raise InputError(f"word vectors {spec!r}: cannot be read: {error}") from error
   return WordVectors(_unit_vectors(spec, wanted, held), tuple(known))
+
+
+def check_spec(spec: str) -> None:
+  """Raises InputError unless `spec` is `hash:D` or an existing file of a known kind; reads nothing."""
+  if spec.startswith("hash:"):
+    _hash_width(spec)
+    return
+  if Path(spec.removesuffix(".gz")).suffix not in _READERS or spec.endswith(".npz.gz"):
+    raise InputError(
+      f"word vectors {spec!r}: expected hash:300 or a file ending in .npz, .bin, .txt or .vec "
+      "(the last three may be packed: .bin.gz)"
+    )
+  if not Path(spec).is_file():
+    raise InputError(
+      f"word vectors {spec!r}: no such file: check the path, or use hash:300 to try things out"
+    )
 
 
 def hash_vector(word: str, width: int = 300) -> Float32[np.ndarray, " D"]:
@@ -193,3 +201,6 @@ def _numbers(path: Path, number: int, fields: list[str]) -> np.ndarray:
     return np.array(fields, np.float32)
   except ValueError as error:
     raise InputError(f"word vectors {str(path)!r}, line {number}: expected numbers: {error}") from error
+
+
+_READERS = {".npz": _npz_entries, ".bin": _bin_entries, ".txt": _text_entries, ".vec": _text_entries}

@@ -9,6 +9,7 @@ from jaxtyping import Int
 
 from zsar_jax.classes.embeddings import class_sets, join_class_sets
 from zsar_jax.classes.overlap import Overlap, find_overlap
+from zsar_jax.classes.vectors import check_spec
 from zsar_jax.config import Config
 from zsar_jax.data.generated import NAMES as GENERATED
 from zsar_jax.data.generated import PREFIX, generated_path, make_generated
@@ -68,9 +69,14 @@ def open_corpus(config: Config, say: Callable[[str], None] = print) -> Corpus:
   texts = [config.data.seen, *config.data.unseen] + ([config.data.seen_test] if config.data.seen_test else [])
   references = [parse_reference(text) for text in texts]
   _check_generated(references)
-  make_generated(config, [r.name for r in references if r.name in GENERATED], say)
-  indexes = _open_all(config, sorted({r.name for r in references}))
+  check_spec(config.vectors)
+  names = sorted({r.name for r in references})
+  indexes = _open_all(config, [name for name in names if name not in GENERATED])
+  generated = [name for name in names if name in GENERATED]
+  make_generated(config, generated, say)
+  indexes |= _open_all(config, generated)
   _check_roles(references[0], references[1 : 1 + len(config.data.unseen)], indexes)
+  _check_seen_test(references[0], config.data.seen_test)
   chosen = _choose_classes(references, indexes)
   sources = {text: r.name for text, r in zip(texts, references, strict=True)}
   sets = class_sets(dict(zip(texts, chosen, strict=True)), config.vectors, sources)
@@ -94,7 +100,16 @@ def _assign_roles(config: Config, data_sets: dict[str, DataSet]) -> Corpus:
   train_rows, held_out = validation_rows(kept.videos, kept.rows, config.data.validation_fraction)
   train = kept.take(np.flatnonzero(np.isin(kept.rows, train_rows)))
   validation = kept.take(np.flatnonzero(np.isin(kept.rows, held_out)))
+  _check_videos(train, validation, unseen)
   return Corpus(seen, overlap, train, validation, unseen, _seen_test(config, data_sets, seen, validation))
+
+
+def _check_seen_test(seen: Reference, seen_test: str) -> None:
+  if seen_test and parse_reference(seen_test).name == seen.name:
+    raise InputError(
+      f"data.seen_test {seen_test!r} holds the training videos of data.seen; leave it empty to test on the "
+      "validation videos, or name another data set of the same classes"
+    )
 
 
 def _seen_test(config: Config, data_sets: dict[str, DataSet], seen: ClassSet, validation: DataSet) -> DataSet:
@@ -106,8 +121,30 @@ def _seen_test(config: Config, data_sets: dict[str, DataSet], seen: ClassSet, va
   raise_all([f"class {name!r} of {config.data.seen_test!r} is not a class of {config.data.seen!r}" for name in unknown],
             "data.seen_test must hold seen classes only:")  # fmt: skip
   kept = [given.classes.names.index(name) for name in seen.names if name in given.classes.names]
+  if not kept:
+    raise InputError(
+      f"data.seen_test {config.data.seen_test!r}: every class of it was removed as too near an unseen one"
+    )
   positions = [seen.names.index(given.classes.names[k]) for k in kept]
   return _relabel(given, np.array(kept), seen, np.array(positions))
+
+
+def _check_videos(train: DataSet, validation: DataSet, unseen: Sequence[DataSet]) -> None:
+  """Every seen class needs a video to learn from; validation and every test set need one at all."""
+  missing = sorted(set(range(len(train.classes.names))) - set(train.labels.tolist()))
+  problems = [
+    f"seen class {train.classes.names[k]!r} of {train.name!r} has no training video" for k in missing
+  ]
+  if not len(validation.rows):
+    problems.append(
+      f"{validation.name!r} leaves no validation video: expected a class with at least 2 videos"
+    )
+  problems += [
+    f"unseen data set {d.name!r} has no video of the chosen classes" for d in unseen if not len(d.rows)
+  ]
+  raise_all(
+    problems, "videos are missing (see quarantine.jsonl of the data set for those that could not be read):"
+  )
 
 
 def _relabel(
@@ -181,7 +218,7 @@ def _chosen(reference: Reference, known: Sequence[str]) -> tuple[str, ...]:
 def _check_roles(seen: Reference, unseen: Sequence[Reference], indexes: dict[str, VideoIndex]) -> None:
   """A class of one data set must not be asked for as seen and as unseen."""
   names = [reference.name for reference in unseen]
-  problems = [
+  problems: list[str] = [
     f"data set {n!r} is named twice in data.unseen" for n in sorted(set(names)) if names.count(n) > 1
   ]
   for reference in unseen:
@@ -197,6 +234,7 @@ class ClipReader(NamedTuple):
   """How a config cuts clips from data sets."""
 
   config: Config
+  eval_batch_size: int  # videos
   words: Int[np.ndarray, "K L"]
 
   def training(self, data_set: DataSet, first_step: int) -> Iterator[ClipBatch]:
@@ -211,8 +249,8 @@ class ClipReader(NamedTuple):
       workers=data.workers or None,
     )  # fmt: skip
 
-  def evaluation(self, data_set: DataSet, num_clips: int) -> Iterator[ClipBatch]:
-    """Every video once, in order."""
+  def evaluation(self, data_set: DataSet, num_clips: int, clips: str = "even") -> Iterator[ClipBatch]:
+    """Every video once, in order; `clips` is "even" or "released" (see `data.sampling`)."""
     from zsar_jax.data.pipeline import ClipSpec, eval_batches
 
     data = self.config.data
@@ -220,6 +258,6 @@ class ClipReader(NamedTuple):
     words = np.zeros((len(data_set.classes.names), self.words.shape[1]), np.int32)
     return eval_batches(
       data_set.videos, data_set.rows, data_set.labels, words, spec,
-      batch_size=self.config.eval.batch_size, num_clips=num_clips, clips=self.config.eval.clips,
+      batch_size=self.eval_batch_size, num_clips=num_clips, clips=clips,
       workers=data.workers or None,
     )  # fmt: skip

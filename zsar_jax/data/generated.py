@@ -10,6 +10,7 @@ from zsar_jax.config import Config
 from zsar_jax.data import synthetic
 from zsar_jax.data.build import build_records
 from zsar_jax.data.records import Entry
+from zsar_jax.errors import InputError
 
 PREFIX = "figures_"
 TRAIN, TEST, SEEN_TEST = "figures_train", "figures_test", "figures_seen_test"
@@ -18,7 +19,9 @@ NAMES = (TRAIN, TEST, SEEN_TEST)
 
 def generated_path(config: Config, name: str) -> pathlib.Path:
   """Where the records of a generated data set are: one folder per seed and `generated` setting."""
-  settings = json.dumps([config.seed, dataclasses.asdict(config.generated)], sort_keys=True)
+  settings = json.dumps(
+    [config.seed, config.data.short_side, dataclasses.asdict(config.generated)], sort_keys=True
+  )
   return (
     pathlib.Path(config.data.dir) / f"figures-{hashlib.sha256(settings.encode()).hexdigest()[:12]}" / name
   )
@@ -26,6 +29,9 @@ def generated_path(config: Config, name: str) -> pathlib.Path:
 
 def make_generated(config: Config, names: Sequence[str], say: Callable[[str], None] = print) -> None:
   """Writes what is missing of the named generated data sets.
+
+  Raises:
+    InputError: they cannot be written.
 
   Training clips are in the domain `studio`, test clips in `street`. No unseen class is in `figures_train`.
   """
@@ -41,7 +47,12 @@ def make_generated(config: Config, names: Sequence[str], say: Callable[[str], No
       continue
     classes, per_class, domain = plans[name]
     say(f"making {name}: {len(classes)} classes x {per_class} videos, domain {domain}")
-    _make(config, path, classes, per_class, domain)
+    try:
+      _make(config, path, classes, per_class, domain)
+    except OSError as error:
+      raise InputError(
+        f"{name} cannot be written to {path} ({error}); give another folder with --config.data.dir"
+      ) from error
 
 
 def _make(config: Config, path: pathlib.Path, classes: Sequence[str], per_class: int, domain: str) -> None:

@@ -4,6 +4,9 @@ import json
 import logging
 import math
 import pathlib
+import shutil
+import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -26,33 +29,30 @@ class Restored(NamedTuple):
 
 
 class Checkpoints:
-  """The `checkpoints/` folder of a workdir. Keeps the newest `keep` steps and the best by seen-class validation."""
+  """The `checkpoints/` folder of a workdir. Keeps the newest `keep` steps and the best by seen-class validation.
 
-  def __init__(self, workdir: pathlib.Path, keep: int):
+  With `read_only` nothing on disk is touched, so that a run in progress can be evaluated.
+  """
+
+  def __init__(self, workdir: pathlib.Path, keep: int, *, read_only: bool = False):
     self.directory = workdir / "checkpoints"
-    policy = policies.AnyPreservationPolicy(
-      [
-        policies.LatestN(keep),
-        policies.BestN(get_metric_fn=_rank, n=1, keep_checkpoints_without_metrics=False),
-      ]
-    )
-    options = ocp.CheckpointManagerOptions(preservation_policy=policy, cleanup_tmp_directories=True)
-    self._manager = ocp.CheckpointManager(self.directory.absolute(), options=options)
+    self._options = _options(keep, read_only)
+    self._manager = ocp.CheckpointManager(self.directory.absolute(), options=self._options)
 
   def steps(self) -> list[int]:
     return sorted(self._manager.all_steps())
 
   def save(self, state: TrainState, clips_read: int, validation: float | None) -> None:
-    """Starts saving; the arrays are copied before this returns, the files are written behind it."""
+    """Starts saving; the arrays are copied before this returns, the files are written behind it.
+
+    `validation` is the seen-class accuracy of this very state, None where it was not measured.
+    """
     step = int(state.step)
     if step in self._manager.all_steps():
       return
     facts = {"clips_read": clips_read, "validation": validation}
-    self._manager.save(
-      step,
-      args=ocp.args.Composite(state=ocp.args.StandardSave(state._asdict()), facts=ocp.args.JsonSave(facts)),
-      metrics=facts,
-    )
+    arrays, beside = ocp.args.StandardSave(state._asdict()), ocp.args.JsonSave(facts)
+    self._manager.save(step, args=ocp.args.Composite(state=arrays, facts=beside), metrics=facts, force=True)
 
   def restore_newest(self, network: Network, stages: list[Stage], mesh: Mesh) -> Restored | None:
     """The newest step that can be read, or None where nothing was ever saved.
@@ -60,18 +60,20 @@ class Checkpoints:
     Raises:
       CheckpointError: steps are there, and none can be read.
     """
-    steps = self.steps()
-    failures = []
-    for step in reversed(steps):
+    failures: dict[int, str] = {}
+    for step in reversed(self.steps()):
       try:
-        return self._restore(step, network, stages, mesh)
+        restored = self._restore(step, network, stages, mesh)
       except Exception as error:
-        failures.append(f"step {step}: {type(error).__name__}: {str(error).splitlines()[0]}")
-        logging.warning(
-          "checkpoint of step %d in %s cannot be read; trying the one before it", step, self.directory
-        )
+        failures[step] = f"step {step}: {type(error).__name__}: {str(error).splitlines()[0]}"
+        logging.warning("%s cannot be read; trying the step before it", self.directory / str(step))
+        continue
+      self._set_aside(failures)
+      return restored
     if failures:
-      raise CheckpointError(f"no checkpoint in {self.directory} can be read:\n  " + "\n  ".join(failures))
+      raise CheckpointError(
+        f"no checkpoint in {self.directory} can be read:\n  " + "\n  ".join(failures.values())
+      )
     return None
 
   def close(self) -> None:
@@ -79,16 +81,31 @@ class Checkpoints:
     self._manager.wait_until_finished()
     self._manager.close()
 
+  def _set_aside(self, steps: Iterable[int]) -> None:
+    """Moves unreadable steps out of the way: Orbax saves no step that is older than one it sees."""
+    if self._options.read_only or not steps:
+      return
+    aside = self.directory.with_name("checkpoints_unreadable")
+    aside.mkdir(exist_ok=True)
+    for step in steps:
+      shutil.move(self.directory / str(step), aside / f"{step}.{time.time_ns()}")
+    self._manager.reload()
+
   def _restore(self, step: int, network: Network, stages: list[Stage], mesh: Mesh) -> Restored:
     template = jax.eval_shape(lambda: init_state(network, stage_at(stages, step)))
-    target = jax.tree.map(
-      lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=replicated(mesh)), template
-    )
-    restored = self._manager.restore(
-      step,
-      args=ocp.args.Composite(state=ocp.args.StandardRestore(target._asdict()), facts=ocp.args.JsonRestore()),
-    )
+    whole = replicated(mesh)
+    target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), template)
+    arrays, beside = ocp.args.StandardRestore(target._asdict()), ocp.args.JsonRestore()
+    restored = self._manager.restore(step, args=ocp.args.Composite(state=arrays, facts=beside))
     return Restored(TrainState(**restored.state), restored.facts)
+
+
+def _options(keep: int, read_only: bool) -> ocp.CheckpointManagerOptions:
+  if read_only:
+    return ocp.CheckpointManagerOptions(read_only=True)
+  best = policies.BestN(get_metric_fn=_rank, n=1, keep_checkpoints_without_metrics=False)
+  policy = policies.AnyPreservationPolicy([policies.LatestN(keep), best])
+  return ocp.CheckpointManagerOptions(preservation_policy=policy, cleanup_tmp_directories=True)
 
 
 def has_checkpoints(workdir: pathlib.Path) -> bool:

@@ -1,5 +1,6 @@
 """Metrics on disk: one JSON object a line, and TensorBoard events."""
 
+import contextlib
 import json
 import math
 import pathlib
@@ -7,11 +8,17 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from zsar_jax.files import write_text
+
 
 class MetricsLog:
-  """Appends to `metrics.jsonl` (flushed at every line) and, where asked, to TensorBoard events."""
+  """Appends to `metrics.jsonl` (flushed at every line) and, where asked, to TensorBoard events.
 
-  def __init__(self, workdir: pathlib.Path, tensorboard: bool):
+  Lines past `first_step`, of steps that a resumed run does again, are removed.
+  """
+
+  def __init__(self, workdir: pathlib.Path, first_step: int, tensorboard: bool):
+    _drop_after(workdir / "metrics.jsonl", first_step)
     self._file = open(workdir / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115
     self._events = _events(workdir) if tensorboard else None
 
@@ -31,6 +38,17 @@ class MetricsLog:
     self._file.close()
     if self._events:
       self._events.close()
+
+
+def _drop_after(path: pathlib.Path, step: int) -> None:
+  if not path.exists():
+    return
+  kept = []
+  for line in path.read_text(encoding="utf-8").splitlines():
+    with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a kill cut short
+      if json.loads(line)["step"] <= step:
+        kept.append(line + "\n")
+  write_text(path, "".join(kept))
 
 
 def _events(workdir: pathlib.Path) -> Any:

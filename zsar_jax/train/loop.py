@@ -1,6 +1,7 @@
 """The training loop: batches in, checkpoints and metrics out."""
 
 import contextlib
+import math
 import pathlib
 import time
 from collections.abc import Callable, Iterator
@@ -38,18 +39,22 @@ def train(
   Raises:
     CheckpointError: checkpoints are there and none can be read.
     Stopped: SIGTERM or SIGINT came; the step was finished and saved.
+    Diverged: the loss is not finite; nothing of it was saved.
   """
   with contextlib.ExitStack() as stack:
     checkpoints = Checkpoints(workdir, config.checkpoint.keep)
     stack.callback(checkpoints.close)
-    log = MetricsLog(workdir, config.logging.tensorboard)
+    state = _start(checkpoints, network, stages, mesh)
+    log = MetricsLog(workdir, int(state.step), config.logging.tensorboard)
     stack.callback(log.close)
-    state, validation = _start(checkpoints, network, stages, mesh)
     progress = stack.enter_context(TrainProgress(stages[-1].end, int(state.step), config.train.batch_size))
     stop = stack.enter_context(StopSignal())
     run = _Run(config, network, stages, mesh, validate, checkpoints, log, progress, stop)
-    run.validation = validation
     return run.to_the_end(state, batches)
+
+
+class Diverged(RuntimeError):
+  """Training cannot go on: the loss is not finite."""
 
 
 class _Run:
@@ -60,8 +65,8 @@ class _Run:
     self.config, self.network, self.stages, self.mesh = config, network, stages, mesh
     self.validate, self.checkpoints = validate, checkpoints
     self.log, self.progress, self.stop = log, progress, stop
-    self.validation: float | None = None
-    self.clips_read = 0
+    self.validated: tuple[int, float] | None = None  # step, seen-class accuracy
+    self.loss: Array | None = None  # of the last step
 
   def to_the_end(self, state: TrainState, batches: Batches) -> TrainState:
     step, last = int(state.step), self.stages[-1].end
@@ -82,8 +87,7 @@ class _Run:
       batch = place_batch(self.mesh, next(feed))
       waited = time.perf_counter() - started
       state, metrics = train_step(state, batch)
-      done = step + 1
-      self.clips_read = done * self.config.train.batch_size
+      done, self.loss = step + 1, metrics["loss"]
       self.progress.advance(stage.phase.name, waited)
       if done % self.config.logging.every_steps == 0 or done == stage.end:
         self._log(stage, done, metrics)
@@ -99,14 +103,27 @@ class _Run:
     values: dict[str, Any] = jax.device_get(metrics)
     self.progress.show(float(values["loss"]))
     self.log.write(step, "train", {"phase": stage.phase.name, **values, **self.progress.rates()})
+    self._check_loss(step)
 
   def _validate(self, stage: Stage, state: TrainState, step: int) -> None:
-    self.validation = self.validate(stage, state)
-    self.log.write(step, "validation", {"phase": stage.phase.name, "top1": self.validation})
-    self.progress.show_validation(self.validation)
+    top1 = self.validate(stage, state)
+    if stage is self.stages[-1]:  # the accuracies of two phases' heads cannot be ranked together
+      self.validated = (step, top1)
+    self.log.write(step, "validation", {"phase": stage.phase.name, "top1": top1})
+    self.progress.show_validation(top1)
 
   def _save(self, state: TrainState) -> None:
-    self.checkpoints.save(state, self.clips_read, self.validation)
+    step = int(state.step)
+    self._check_loss(step)
+    validation = self.validated[1] if self.validated and self.validated[0] == step else None
+    self.checkpoints.save(state, step * self.config.train.batch_size, validation)
+
+  def _check_loss(self, step: int) -> None:
+    if self.loss is not None and not math.isfinite(float(self.loss)):
+      raise Diverged(
+        f"the loss is {float(self.loss)} at step {step}: nothing of it is saved; lower the learning rate "
+        "and start again from the last checkpoint"
+      )
 
   def _stop(self, stage: Stage, state: TrainState, step: int) -> None:
     if step == stage.end and step < self.stages[-1].end:
@@ -116,10 +133,6 @@ class _Run:
     self.stop.leave(step)
 
 
-def _start(
-  checkpoints: Checkpoints, network: Network, stages: list[Stage], mesh: Mesh
-) -> tuple[TrainState, float | None]:
+def _start(checkpoints: Checkpoints, network: Network, stages: list[Stage], mesh: Mesh) -> TrainState:
   restored = checkpoints.restore_newest(network, stages, mesh)
-  if restored:
-    return restored.state, restored.facts["validation"]
-  return place_state(mesh, init_state(network, stages[0])), None
+  return restored.state if restored else place_state(mesh, init_state(network, stages[0]))

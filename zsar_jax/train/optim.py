@@ -58,7 +58,10 @@ def _after_ramp(optim: OptimConfig, peak: float, length: PhaseLength, ramp: int)
   if optim.schedule == "cosine":
     return optax.cosine_decay_schedule(peak, length.steps - ramp)
   if optim.schedule == "steps":
-    drops = {max(round(epoch * length.steps_per_epoch) - ramp, 1): 0.1 for epoch in optim.milestones}
+    drops: dict[int, float] = {}
+    for epoch in optim.milestones:  # two of a short run may fall on one step
+      step = max(round(epoch * length.steps_per_epoch) - ramp, 1)
+      drops[step] = drops.get(step, 1.0) * 0.1
     return optax.piecewise_constant_schedule(peak, drops)
   return optax.constant_schedule(peak)
 

@@ -1,5 +1,6 @@
 """Where arrays live: one mesh axis `data`; the batch is split on it, parameters are on every device."""
 
+import math
 from typing import Any
 
 import jax
@@ -34,12 +35,22 @@ def place_state(mesh: Mesh, state: Any) -> Any:
   return jax.device_put(state, replicated(mesh))
 
 
-def check_batch(key: str, batch_size: int, num_parts: int) -> None:
-  """Raises InputError unless `batch_size` divides into `num_parts` equal parts (devices x micro-batches)."""
-  if batch_size % num_parts:
-    below = batch_size // num_parts * num_parts
-    sizes = [str(size) for size in (below, below + num_parts) if size]
+def check_batch(batch_size: int, num_devices: int, accumulate: int, group: int) -> None:
+  """Raises InputError unless a batch splits evenly over devices and micro-batches, and these into BatchNorm groups.
+
+  `group` is `model.bn_group_size` in clips; 0: a micro-batch is one group.
+  """
+  unit = accumulate * math.lcm(num_devices, group or 1)
+  if batch_size % unit:
+    below = batch_size // unit * unit
+    sizes = " or ".join(str(size) for size in (below, below + unit) if size)
     raise InputError(
-      f"'{key}' is {batch_size}, which does not divide into {num_parts} equal parts (devices x micro-batches); "
-      f"use {' or '.join(sizes)}"
+      f"'train.batch_size' is {batch_size}, which does not divide over {num_devices} devices x {accumulate} "
+      f"micro-batches ('train.accumulate') in groups of {group or 'any number of'} clips ('model.bn_group_size'); "
+      f"use {sizes}"
     )
+
+
+def round_up(size: int, num_devices: int) -> int:
+  """The next size that splits evenly over the devices."""
+  return -(-size // num_devices) * num_devices
