@@ -19,6 +19,16 @@ TINY = {
   "train.joint.steps": 3,
 }
 
+DEMOS = ["configs/demo.py", "configs/demo.py:e2e"]
+
+
+def demo_keys(config, data_dir, **more):
+  """The overrides of a tiny run of a demo config; `train__steps=2` stands for `train.steps=2`."""
+  warmup = {} if config.endswith("e2e") else {"train.warmup.steps": 2}
+  return (
+    TINY | warmup | {"data.dir": data_dir} | {key.replace("__", "."): value for key, value in more.items()}
+  )
+
 
 def arguments(config, workdir, overrides):
   """The command line after `python -m zsar_jax.main`."""

@@ -1,5 +1,7 @@
 """Every implementation of the convolution is the same function, and so are its gradients."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,6 +33,17 @@ def reference(x, w, stride, padding):
   return jax.lax.conv_general_dilated(x, w, stride, [(p, p) for p in padding], dimension_numbers=spec)
 
 
+def tap_by_tap(x, w, stride, padding):
+  """Without XLA's 3-D convolution, whose compilation ends the process on some clips of one frame (jaxlib 0.10.2)."""
+  x = jnp.pad(x, ((0, 0), *((p, p) for p in padding), (0, 0)))
+  out = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:4], w.shape, stride, strict=False)]
+  total = jnp.zeros((len(x), *out, w.shape[-1]))
+  for tap in itertools.product(*(range(k) for k in w.shape[:3])):
+    window = [slice(i, i + s * (n - 1) + 1, s) for i, n, s in zip(tap, out, stride, strict=True)]
+    total += x[(slice(None), *window)] @ w[tap]
+  return total
+
+
 def draw(shape, seed, dtype=jnp.float32):
   return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
 
@@ -60,12 +73,12 @@ def test_same_value_and_gradients_as_lax(case, impl):
 @settings(max_examples=8, deadline=None)
 @given(st.data())
 def test_folding_agrees_on_any_geometry(data):
-  sizes = [data.draw(st.integers(1, 7)) for _ in range(3)]
-  padding = [data.draw(st.integers(0, 2)) for _ in range(3)]
-  kernel = [data.draw(st.integers(1, min(3, n + 2 * p))) for n, p in zip(sizes, padding, strict=True)]
+  kernel = [data.draw(st.integers(1, 3)) for _ in range(3)]
+  padding = [data.draw(st.integers(0, k // 2)) for k in kernel]
+  sizes = [data.draw(st.integers(max(1, k - 2 * p), 7)) for k, p in zip(kernel, padding, strict=True)]
   stride = [data.draw(st.integers(1, 3)) for _ in range(3)]
   x, w = draw((2, *sizes, 2), 0), draw((*kernel, 2, 3), 1)
-  expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w)
+  expected = value_and_gradients(lambda x, w: tap_by_tap(x, w, stride, padding), x, w)
   got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, "folded_scan"), x, w)
   for a, b in zip(got, expected, strict=True):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
