@@ -51,10 +51,15 @@ def check_report(report):
 
 @pytest.mark.parametrize("config", DEMOS)
 def test_eight_devices_train_as_one(config, data_dir, tmp_path):
-  # Twenty steps at the rates that the demo's ramps have over its first twenty.
-  more = {"train__batch_size": 16, "train__joint__steps": 20, "train__joint__learning_rate": 2e-3 * 20 / 162}
+  # Twenty steps, at the rates that the demo's ramps (cut to a phase's length) have over its first twenty.
+  more = {"train__batch_size": 16, "train__joint__steps": 20, "train__joint__ramp_epochs": 100}
+  more |= {"train__joint__learning_rate": 2e-3 * 20 / 162}
   if config == "configs/demo.py":
-    more |= {"train__warmup__steps": 6, "train__warmup__learning_rate": 2e-3 * 6 / 81}
+    more |= {
+      "train__warmup__steps": 6,
+      "train__warmup__ramp_epochs": 100,
+      "train__warmup__learning_rate": 2e-3 * 6 / 81,
+    }
     more |= {"train__joint__steps": 14, "train__joint__learning_rate": 1e-3 * 14 / 81}
   losses = []
   for devices in (1, 8):

@@ -2,7 +2,9 @@
 
 import logging
 import sys
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 from zsar_jax.errors import InputError
 
@@ -15,6 +17,7 @@ INTERRUPTED = 130
 def guarded(command: Callable[[], None]) -> int:
   """Runs `command` and returns its exit code."""
   logging.basicConfig(level=logging.WARNING, format="%(message)s")
+  warnings.showwarning = _show_warning  # type: ignore[assignment]
   try:
     command()
   except InputError as error:
@@ -26,6 +29,10 @@ def guarded(command: Callable[[], None]) -> int:
   except Exception as error:
     return _exit_code(error)
   return 0
+
+
+def _show_warning(message: Warning | str, *_: Any) -> None:
+  print(f"warning: {message}", file=sys.stderr)
 
 
 def _exit_code(error: Exception) -> int:
