@@ -51,16 +51,10 @@ def check_report(report):
 
 @pytest.mark.parametrize("config", DEMOS)
 def test_eight_devices_train_as_one(config, data_dir, tmp_path):
-  # Twenty steps, at the rates that the demo's ramps (cut to a phase's length) have over its first twenty.
-  more = {"train__batch_size": 16, "train__joint__steps": 20, "train__joint__ramp_epochs": 100}
-  more |= {"train__joint__learning_rate": 2e-3 * 20 / 162}
+  # Small rates: with large ones training magnifies the rounding of another order of summation tenfold every few steps.
+  more = {"train__batch_size": 16, "train__joint__steps": 20, "train__joint__learning_rate": 5e-5}
   if config == "configs/demo.py":
-    more |= {
-      "train__warmup__steps": 6,
-      "train__warmup__ramp_epochs": 100,
-      "train__warmup__learning_rate": 2e-3 * 6 / 81,
-    }
-    more |= {"train__joint__steps": 14, "train__joint__learning_rate": 1e-3 * 14 / 81}
+    more |= {"train__warmup__steps": 6, "train__warmup__learning_rate": 5e-5, "train__joint__steps": 14}
   losses = []
   for devices in (1, 8):
     argv = arguments(config, tmp_path / str(devices), demo_keys(config, data_dir, **more))
