@@ -105,7 +105,8 @@ def _options(keep: int, read_only: bool) -> ocp.CheckpointManagerOptions:
     return ocp.CheckpointManagerOptions(read_only=True)
   best = policies.BestN(get_metric_fn=_rank, n=1, keep_checkpoints_without_metrics=False)
   policy = policies.AnyPreservationPolicy([policies.LatestN(keep), best])
-  return ocp.CheckpointManagerOptions(preservation_policy=policy, cleanup_tmp_directories=True)
+  # Orbax keeps the metrics of earlier runs only where it is told how to rank them.
+  return ocp.CheckpointManagerOptions(best_fn=_rank, preservation_policy=policy, cleanup_tmp_directories=True)
 
 
 def has_checkpoints(workdir: pathlib.Path) -> bool:
