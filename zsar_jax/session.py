@@ -13,7 +13,7 @@ from rich.console import Console
 
 from zsar_jax.classes.vocabulary import word_table
 from zsar_jax.config import Config, differences, to_dict, to_flat
-from zsar_jax.data.datasets import ClipReader, Corpus, DataSet, open_corpus
+from zsar_jax.data.datasets import ClipReader, Corpus, open_corpus
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.files import write_text
 from zsar_jax.methods import make_method
@@ -190,6 +190,3 @@ def _show_config(console: Console, config: Config) -> None:
 def _short(names: Any, most: int = 12) -> str:
   names = list(names)
   return ", ".join(names[:most]) + (f", … ({len(names) - most} more)" if len(names) > most else "")
-
-
-__all__ = ["DataSet", "Session", "open_session"]
