@@ -1,6 +1,6 @@
 """Generated figures in motion: 24 seen classes in one domain, 12 unseen ones in another.
 
-make demo                                            ResT, about 5 minutes on 2 CPU cores
+make demo                                            ResT, under 3 minutes on 2 CPU cores
 make demo CONFIG=configs/demo.py:e2e                 E2E
 """
 
