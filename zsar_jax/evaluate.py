@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Float32
 from rich.console import Console
@@ -19,10 +18,9 @@ from rich.table import Table
 from zsar_jax.config import Config, to_dict
 from zsar_jax.data.datasets import DataSet
 from zsar_jax.files import write_text
-from zsar_jax.methods.frames import normalize, reorder
+from zsar_jax.methods.frames import reorder
 from zsar_jax.session import Session
-from zsar_jax.train.apply import Apply, make_apply
-from zsar_jax.train.sharding import place_batch
+from zsar_jax.train.apply import Apply
 from zsar_jax.train.state import TrainState
 from zsar_jax.types import ClassSet, EvalReport, Prototypes, VideoEmbeddings
 from zsar_jax.zeroshot.protocols import EmbeddedVideos, score_all, score_generalized, score_half
@@ -137,34 +135,25 @@ def _recipes(
 
 
 def _embedder(session: Session) -> Apply:
-  config, method = session.config, session.method
-  dtype = jnp.dtype(config.model.dtype)
-
-  def embed(model, frames):
-    return method.embed(model, normalize(reorder(frames, config.eval.frame_order), config.data, dtype))
-
-  return make_apply(session.network.graphdef, session.mesh, embed)
+  method, frame_order = session.method, session.config.eval.frame_order
+  return session.compile(lambda model, frames: method.embed(model, reorder(frames, frame_order)))
 
 
-def _embedded(session: Session, embed: Apply, state: TrainState, data_set: DataSet, num_clips: int,
+def _embedded(session: Session, embed: Apply, state: TrainState, data_set: DataSet, num_clips: int, clips: str,
               title: str) -> Iterator[tuple[Any, Float32[np.ndarray, "B N D"]]]:  # fmt: skip
-  """Batches with their clips' embeddings."""
+  """Batches with their clips' embeddings, behind a progress bar."""
   num_batches = -(-len(data_set.rows) // session.reader.eval_batch_size)
   console = Console()
-  batches = session.reader.evaluation(
-    data_set, num_clips, session.config.eval.clips if num_clips > 1 else "even"
-  )
-  for batch in track(
+  batches = session.apply(embed, state, data_set, num_clips, clips)
+  yield from track(
     batches, f"embedding {title}", num_batches, console=console, disable=not console.is_terminal
-  ):
-    placed = place_batch(session.mesh, batch)
-    yield batch, np.asarray(embed(state.params, state.batch_stats, placed.frames))
+  )
 
 
 def _embed_videos(session: Session, embed: Apply, state: TrainState, data_set: DataSet, num_clips: int,
                   title: str) -> VideoEmbeddings:  # fmt: skip
   parts = []
-  for batch, clips in _embedded(session, embed, state, data_set, num_clips, title):
+  for batch, clips in _embedded(session, embed, state, data_set, num_clips, session.config.eval.clips, title):
     part = VideoEmbeddings(clips.mean(1), _unit(clips).mean(1), clips[:, 0], batch.label, batch.row)
     parts.append(VideoEmbeddings(*(array[batch.mask] for array in part)))
   return VideoEmbeddings(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
@@ -175,11 +164,11 @@ def _seen_means(session: Session, embed: Apply, state: TrainState) -> Float32[np
   num_classes = len(session.corpus.seen.names)
   sums: Any = 0.0
   counts = np.zeros(num_classes, np.int64)
-  for batch, clips in _embedded(session, embed, state, session.corpus.train, 1, "training videos"):
+  for batch, clips in _embedded(session, embed, state, session.corpus.train, 1, "even", "training videos"):
     one_hot = (batch.label[:, None] == np.arange(num_classes)) & batch.mask[:, None]
     sums = sums + one_hot.T.astype(np.float64) @ clips[:, 0]
     counts += one_hot.sum(0)
-  return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+  return (sums / counts[:, None]).astype(np.float32)  # every seen class has a video: the corpus makes sure
 
 
 def _unit(x: Float[np.ndarray, "*dims D"]) -> Float[np.ndarray, "*dims D"]:

@@ -3,17 +3,19 @@
 import functools
 import json
 import pathlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Array
 from rich.console import Console
 
 from zsar_jax.classes.vocabulary import word_table
 from zsar_jax.config import Config, differences, to_dict, to_flat
-from zsar_jax.data.datasets import ClipReader, Corpus, open_corpus
+from zsar_jax.data.datasets import ClipReader, Corpus, DataSet, open_corpus
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.files import write_text
 from zsar_jax.methods import make_method
@@ -21,10 +23,11 @@ from zsar_jax.methods.base import Method
 from zsar_jax.methods.frames import normalize
 from zsar_jax.models import BACKBONES
 from zsar_jax.train import loop
-from zsar_jax.train.apply import make_apply
+from zsar_jax.train.apply import Apply, make_apply
 from zsar_jax.train.checkpoint import CheckpointError, Checkpoints, has_checkpoints, read_saved_config
 from zsar_jax.train.sharding import check_batch, make_mesh, place_batch, round_up
 from zsar_jax.train.state import Network, Stage, TrainState, make_network, make_stages
+from zsar_jax.types import ClipBatch
 
 
 class Session(NamedTuple):
@@ -38,6 +41,21 @@ class Session(NamedTuple):
   network: Network
   stages: list[Stage]
   mesh: Mesh
+
+  def compile(self, function: Callable[[Any, Array], Array]) -> Apply:
+    """jit of `function(model, normalised frames [B,N,T,H,W,C])`, which is then given frames as stored."""
+    data, dtype = self.config.data, jnp.dtype(self.config.model.dtype)
+    return make_apply(
+      self.network.graphdef, self.mesh, lambda m, frames: function(m, normalize(frames, data, dtype))
+    )
+
+  def apply(
+    self, apply: Apply, state: TrainState, data_set: DataSet, num_clips: int, clips: str = "even"
+  ) -> Iterator[tuple[ClipBatch, np.ndarray]]:
+    """Every batch of `data_set`, with what `apply` (see `compile`) makes of its frames."""
+    for batch in self.reader.evaluation(data_set, num_clips, clips):
+      placed = place_batch(self.mesh, batch)
+      yield batch, np.asarray(apply(state.params, state.batch_stats, placed.frames))
 
   def train(self) -> TrainState:
     """Trains to the end, from the newest checkpoint if there is one."""
@@ -132,23 +150,15 @@ def _prepare_workdir(config: Config, workdir: pathlib.Path, must_resume: bool, f
                        "go on with --force:")  # fmt: skip
 
 
-def _validate(session: Session, compiled: dict[str, Any], stage: Stage, state: TrainState) -> float:
+def _validate(session: Session, compiled: dict[str, Apply], stage: Stage, state: TrainState) -> float:
   """Top-1 accuracy (per cent) on the seen classes' validation videos, centre clip, by the phase's own scores."""
   name = stage.phase.name
   if name not in compiled:
-    compiled[name] = make_apply(session.network.graphdef, session.mesh, _scores_of(session.config, stage))
-  hits = total = 0
-  for batch in session.reader.evaluation(session.corpus.validation, num_clips=1):
-    placed = place_batch(session.mesh, batch)
-    scores = np.asarray(compiled[name](state.params, state.batch_stats, placed.frames))
+    compiled[name] = session.compile(stage.phase.scores)
+  validation, hits = session.corpus.validation, 0
+  for batch, scores in session.apply(compiled[name], state, validation, num_clips=1):
     hits += int(((scores.argmax(-1) == batch.label) & batch.mask).sum())
-    total += int(batch.mask.sum())
-  return 100 * hits / max(total, 1)
-
-
-def _scores_of(config: Config, stage: Stage) -> Any:
-  dtype = jnp.dtype(config.model.dtype)
-  return lambda model, frames: stage.phase.scores(model, normalize(frames, config.data, dtype))
+  return 100 * hits / len(validation.rows)
 
 
 def _show(session: Session) -> None:

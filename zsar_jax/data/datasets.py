@@ -96,7 +96,7 @@ def _assign_roles(config: Config, data_sets: dict[str, DataSet]) -> Corpus:
       f"{config.data.overlap_threshold} to an unseen class, expected at least 2"
     )
   seen = everything.classes.subset(overlap.kept)
-  kept = _relabel(everything, overlap.kept, seen)
+  kept = _relabel(everything, everything.classes.names, seen)
   train_rows, held_out = validation_rows(kept.videos, kept.rows, config.data.validation_fraction)
   train = kept.take(np.flatnonzero(np.isin(kept.rows, train_rows)))
   validation = kept.take(np.flatnonzero(np.isin(kept.rows, held_out)))
@@ -120,13 +120,11 @@ def _seen_test(config: Config, data_sets: dict[str, DataSet], seen: ClassSet, va
              data_sets[config.data.seen].classes.names]  # fmt: skip
   raise_all([f"class {name!r} of {config.data.seen_test!r} is not a class of {config.data.seen!r}" for name in unknown],
             "data.seen_test must hold seen classes only:")  # fmt: skip
-  kept = [given.classes.names.index(name) for name in seen.names if name in given.classes.names]
-  if not kept:
+  if not set(given.classes.names) & set(seen.names):
     raise InputError(
       f"data.seen_test {config.data.seen_test!r}: every class of it was removed as too near an unseen one"
     )
-  positions = [seen.names.index(given.classes.names[k]) for k in kept]
-  return _relabel(given, np.array(kept), seen, np.array(positions))
+  return _relabel(given, given.classes.names, seen)
 
 
 def _check_videos(train: DataSet, validation: DataSet, unseen: Sequence[DataSet]) -> None:
@@ -147,23 +145,18 @@ def _check_videos(train: DataSet, validation: DataSet, unseen: Sequence[DataSet]
   )
 
 
-def _relabel(
-  data_set: DataSet, kept: np.ndarray, classes: ClassSet, positions: np.ndarray | None = None
-) -> DataSet:
-  """Keeps the videos of the classes at `kept`; they become `positions` (default 0, 1, ...) of `classes`."""
-  table = np.full(len(data_set.classes.names), -1, np.int32)
-  table[kept] = np.arange(len(kept)) if positions is None else positions
-  labels = table[data_set.labels]
-  chosen = np.flatnonzero(labels >= 0)
-  return data_set._replace(rows=data_set.rows[chosen], labels=labels[chosen], classes=classes)
+def _relabel(data_set: DataSet, names: Sequence[str], classes: ClassSet) -> DataSet:
+  """Turns labels that are rows of `names` into rows of `classes`; videos of other classes are left out."""
+  position = {name: row for row, name in enumerate(classes.names)}
+  labels = np.array([position.get(name, -1) for name in names], np.int32)[data_set.labels]
+  return data_set._replace(labels=labels, classes=classes).take(np.flatnonzero(labels >= 0))
 
 
 def _data_set(name: str, index: VideoIndex, classes: ClassSet) -> DataSet:
-  table = np.full(len(index.class_names), -1, np.int32)
-  table[[index.class_names.index(c) for c in classes.names]] = np.arange(len(classes.names))
-  labels = table[np.asarray(index.label)]
-  rows = np.flatnonzero(labels >= 0)
-  return DataSet(name, index, rows, labels[rows], classes, _num_quarantined(index))
+  whole = DataSet(
+    name, index, np.arange(len(index)), np.asarray(index.label), classes, _num_quarantined(index)
+  )
+  return _relabel(whole, index.class_names, classes)
 
 
 def _num_quarantined(index: VideoIndex) -> int:
@@ -181,21 +174,11 @@ def _open_all(config: Config, names: Sequence[str]) -> dict[str, VideoIndex]:
   for name in names:
     path = generated_path(config, name) if name in GENERATED else pathlib.Path(config.data.dir) / name
     try:
-      indexes[name] = _checked_size(open_index(path, config.data.short_side), config.data.short_side)
+      indexes[name] = open_index(path, config.data.short_side)
     except InputError as error:
       problems.append(f"{name}: {error}")
   raise_all(problems, "these data sets cannot be used:")
   return indexes
-
-
-def _checked_size(index: VideoIndex, short_side: int) -> VideoIndex:
-  stored = index.options.short_side
-  if stored != short_side:
-    raise InputError(
-      f"the frames in {index.directory} are stored with a short side of {stored}, 'data.short_side' is {short_side}; "
-      f"make the records anew with --short_side {short_side}, or set --config.data.short_side={stored}"
-    )
-  return index
 
 
 def _choose_classes(references: Sequence[Reference], indexes: dict[str, VideoIndex]) -> list[tuple[str, ...]]:

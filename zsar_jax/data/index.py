@@ -210,17 +210,17 @@ def _merged_values(spec: ShardSpec, number: int, filled: dict[str, int]) -> dict
   return values
 
 
-def open_index(directory: str | Path, short_side: int = 128) -> VideoIndex:
+def open_index(directory: str | Path, short_side: int | None = None) -> VideoIndex:
   """Opens the records in a directory, after checking the count and size of every file.
 
-  Where there are none, the error tells the command that makes them, with frames of `short_side` pixels.
+  `short_side` is the size in pixels that the stored frames must have; None: any.
 
   Raises:
     InputError: no such directory, no (complete) index, an index of another version, or files that are
-      missing or have another size than was written; all of these at once.
+      missing or have another size than was written, all of these at once; frames of another size than `short_side`.
   """
   path = Path(directory) / "index"
-  make = f"make it with: python -m data_prep.build folder --videos VIDEOS --out {directory} --short_side {short_side}"
+  make = f"make it with: python -m data_prep.build folder --videos VIDEOS --out {directory} --short_side {short_side or 128}"
   if not Path(directory).is_dir():
     raise InputError(f"no records at {directory}: there is no such directory; {make}")
   try:
@@ -245,7 +245,18 @@ def open_index(directory: str | Path, short_side: int = 128) -> VideoIndex:
       problems.append(f"{file} {found}, expected {shard['size']} bytes")
   heading = f"the records at {directory} are not whole; run the same data_prep.build again to mend them:"
   raise_all(problems, heading)
-  return VideoIndex(str(directory), description, columns)
+  index = VideoIndex(str(directory), description, columns)
+  _check_short_side(index, short_side)
+  return index
+
+
+def _check_short_side(index: VideoIndex, short_side: int | None) -> None:
+  stored = index.options.short_side
+  if short_side not in (None, stored):
+    raise InputError(
+      f"the frames in {index.directory} are stored with a short side of {stored}, 'data.short_side' is {short_side}; "
+      f"make the records anew with --short_side {short_side}, or set --config.data.short_side={stored}"
+    )
 
 
 def _open_columns(path: Path, sizes: dict[str, int]) -> tuple[dict[str, np.ndarray], list[str]]:

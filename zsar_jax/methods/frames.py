@@ -5,7 +5,7 @@ Only uint8 crosses to the device, so normalising and flipping happen here, insid
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Shaped, UInt8
 
 from zsar_jax.config import DataConfig
 
@@ -37,7 +37,7 @@ def augment(
   return _standardize(x, data, dtype)
 
 
-def reorder(frames: UInt8[Array, "B N T H W C"], frame_order: str) -> UInt8[Array, "B N T H W C"]:
+def reorder(frames: Shaped[Array, "B N T H W C"], frame_order: str) -> Shaped[Array, "B N T H W C"]:
   """Takes time out of the clips, to see how much of the accuracy rests on it.
 
   `single` repeats the middle frame; `shuffled` applies one fixed permutation; `natural` changes nothing.

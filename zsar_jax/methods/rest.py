@@ -1,5 +1,7 @@
 """ResT (Lin et al. 2022): classify seen actions, and compose unseen ones from them."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -28,7 +30,7 @@ class ResTMethod:
     config, model, rngs = self.config, self.config.model, nnx.Rngs(seed)
     dtype = jnp.dtype(model.dtype)
     backbone = BACKBONES[model.backbone](
-      rngs=rngs, dtype=dtype, bn_group_size=self._group_size(), remat=model.remat
+      rngs=rngs, dtype=dtype, bn_group_size=self._group_size, remat=model.remat
     )
     return ResT(
       backbone,
@@ -96,6 +98,7 @@ class ResTMethod:
       solver=transfer_config.solver,
     )
 
+  @functools.cached_property
   def _group_size(self) -> int | None:
     """BatchNorm's group: rows are frames in a 2-D backbone, clips in a 3-D one."""
     make = BACKBONES[self.config.model.backbone]

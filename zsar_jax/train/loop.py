@@ -129,7 +129,6 @@ class _Run:
     if step == stage.end and step < self.stages[-1].end:
       state = enter_stage(state, stage_at(self.stages, step))
     self._save(state)
-    self.checkpoints.close()
     self.stop.leave(step)
 
 
