@@ -14,7 +14,7 @@ FOLDER = pathlib.Path(__file__).parent
 
 
 class GoldenCase(NamedTuple):
-  """state_dict: torch names and layout. x: the input, channels last."""
+  """state_dict: torch names and layout. x: the input, channels last: [B,H,W,3], [B,T,H,W,3], c3d's [B,N,T,H,W,3]."""
 
   state_dict: dict[str, np.ndarray]
   x: np.ndarray
@@ -38,11 +38,18 @@ def draw_tensor(name: str, shape: tuple[int, ...]) -> np.ndarray:
   return value.astype(np.float32)
 
 
+def facts(model: str) -> dict[str, Any]:
+  """What NAME.json holds: names and shapes of the tensors, input, norms and statistics."""
+  return json.loads((FOLDER / f"{model}.json").read_text())
+
+
 def load(model: str) -> GoldenCase:
   """The case of one model, such as "resnet18"."""
-  facts = json.loads((FOLDER / f"{model}.json").read_text())
-  state_dict = {name: draw_tensor(name, tuple(shape)) for name, shape in facts["parameters"].items()}
-  rng = np.random.default_rng(facts["input_seed"])
-  x = np.moveaxis(rng.standard_normal(facts["input_shape"]).astype(np.float32), 1, -1)
+  known = facts(model)
+  state_dict = {name: draw_tensor(name, tuple(shape)) for name, shape in known["parameters"].items()}
+  rng = np.random.default_rng(known["input_seed"])
+  shape = known["input_shape"]
+  channels = 2 if len(shape) == 6 else 1  # c3d's input is several clips of each video
+  x = np.moveaxis(rng.standard_normal(shape).astype(np.float32), channels, -1)
   with np.load(FOLDER / f"{model}.npz") as outputs:
-    return GoldenCase(state_dict, x, dict(outputs), facts)
+    return GoldenCase(state_dict, x, dict(outputs), known)

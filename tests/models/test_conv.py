@@ -123,6 +123,36 @@ def test_remat_of_the_hand_written_gradient():
   )
 
 
+@pytest.mark.parametrize(
+  ("kernel", "stride", "padding"),
+  [((3, 3), (1, 1), (1, 1)), ((3, 3), (2, 2), (1, 1)), ((5, 3), (1, 2), (2, 0))],
+)
+@pytest.mark.parametrize("impl", [i for i in IMPLEMENTATIONS if i != "native"])
+def test_depthwise(impl, kernel, stride, padding):
+  x, w = draw((2, 9, 8, 6), 0), draw((*kernel, 1, 6), 1)
+  expected = value_and_gradients(lambda x, w: conv(x, w, stride, padding, "native", groups=6), x, w)
+  got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, impl, groups=6), x, w)
+  for a, b in zip(got, expected, strict=True):
+    assert a.shape == b.shape
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * float(jnp.abs(b).max()))
+
+
+def test_depthwise_is_one_small_convolution_per_channel():
+  x, w = draw((2, 7, 5, 3), 0), draw((3, 3, 1, 3), 1)
+  got = conv(x, w, (2, 1), (1, 1), "folded", groups=3)
+  for c in range(3):
+    alone = conv(x[..., c : c + 1], w[..., c : c + 1], (2, 1), (1, 1), "native")
+    np.testing.assert_allclose(got[..., c : c + 1], alone, rtol=1e-5, atol=1e-5)
+
+
+def test_depthwise_in_bfloat16_adds_up_in_float32():
+  x, w = draw((2, 9, 8, 6), 0).astype(jnp.bfloat16), draw((3, 3, 1, 6), 1).astype(jnp.bfloat16)
+  got = conv(x, w, (1, 1), (1, 1), "folded", groups=6)
+  assert got.dtype == jnp.bfloat16
+  exact = conv(x.astype(jnp.float32), w.astype(jnp.float32), (1, 1), (1, 1), "folded", groups=6)
+  np.testing.assert_array_equal(got, exact.astype(jnp.bfloat16))
+
+
 def test_auto_is_xlas_own_off_the_cpu(monkeypatch):
   x, w = draw((1, 3, 6, 6, 2), 0), draw((3, 1, 1, 2, 2), 1)
 
@@ -144,3 +174,5 @@ def test_bad_calls_say_what_does_not_fit():
     conv(x, draw((3, 1, 1, 3, 2), 1), (1, 1, 1), (1, 0, 0))
   with pytest.raises(ValueError, match="'fast' is not one of"):
     conv(x, w, (1, 1, 1), (1, 0, 0), "fast")
+  with pytest.raises(ValueError, match=r"groups=2 .* give 1, or as many as there are"):
+    conv(draw((1, 6, 6, 4), 0), draw((3, 3, 2, 4), 1), (1, 1), (1, 1), groups=2)

@@ -8,7 +8,16 @@ from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zsar_jax.models.layers import BatchNorm, Conv, Dropout, max_pool, space_to_depth
+from zsar_jax.models.layers import (
+  BatchNorm,
+  Conv,
+  ConvBN,
+  Dropout,
+  Numerics,
+  adaptive_mean_pool,
+  max_pool,
+  space_to_depth,
+)
 
 
 def draw(shape, seed=0, mean=0.0):
@@ -118,7 +127,113 @@ def test_dropout():
 
 def test_max_pool_ignores_padding():
   x = -jnp.arange(1.0, 17.0).reshape(1, 4, 4, 1)
-  np.testing.assert_array_equal(max_pool(x, 3, 2, 1)[0, :, :, 0], [[-1, -2], [-5, -6]])
+  np.testing.assert_array_equal(max_pool(x, (3, 3), (2, 2), (1, 1))[0, :, :, 0], [[-1, -2], [-5, -6]])
+
+
+def test_max_pool_says_when_nothing_fits():
+  with pytest.raises(ValueError, match=r"no window of \(2, 2\) fits in a map of \(1, 5\).*too small"):
+    max_pool(jnp.zeros((1, 1, 5, 2)), (2, 2), (2, 2), (0, 0))
+
+
+# window, stride, padding, ceil_mode: every pooling of the backbones, and some more.
+POOLINGS = [
+  ((3, 3), (2, 2), (1, 1), False),
+  ((3, 3), (2, 2), (0, 0), True),
+  ((2, 2), (2, 2), (0, 0), True),
+  ((3, 3), (1, 1), (1, 1), True),
+  ((3, 2), (3, 2), (1, 1), True),
+  ((2, 2, 2), (2, 2, 2), (0, 1, 1), False),
+  ((1, 2, 2), (1, 2, 2), (0, 0, 0), False),
+]
+
+
+@pytest.mark.parametrize(("window", "stride", "padding", "ceil_mode"), POOLINGS)
+@pytest.mark.parametrize("size", [(5, 8, 7), (4, 9, 6), (3, 3, 14)])
+def test_max_pool_is_torchs(window, stride, padding, ceil_mode, size):
+  torch = pytest.importorskip("torch")
+  x = draw((2, *size[3 - len(window) :], 3))
+  pool = torch.nn.functional.max_pool2d if len(window) == 2 else torch.nn.functional.max_pool3d
+  theirs = torch.from_numpy(np.moveaxis(x, -1, 1).copy()).requires_grad_()
+  expected = pool(theirs, window, stride, padding, ceil_mode=ceil_mode)
+  weights = draw(expected.shape, 1)
+  (expected * torch.from_numpy(weights)).sum().backward()
+  got, pull_back = jax.vjp(lambda x: max_pool(x, window, stride, padding, ceil_mode), jnp.asarray(x))
+  np.testing.assert_array_equal(got, np.moveaxis(expected.detach().numpy(), 1, -1))
+  gradient = pull_back(jnp.asarray(np.moveaxis(weights, 1, -1)))[0]
+  np.testing.assert_allclose(gradient, np.moveaxis(theirs.grad.numpy(), 1, -1), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(1, 3), (6, 7), (5, 16), (13, 20), (7, 7)])
+def test_adaptive_mean_pool_is_torchs(size):
+  torch = pytest.importorskip("torch")
+  x = draw((2, *size, 3))
+  expected = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(np.moveaxis(x, -1, 1).copy()), 7)
+  got = adaptive_mean_pool(jnp.asarray(x), 7)
+  np.testing.assert_allclose(got, np.moveaxis(expected.numpy(), 1, -1), rtol=1e-5, atol=1e-6)
+
+
+def conv_bn(kernel_size=(3, 3), stride=(2, 2), groups=1, dtype=jnp.float32, features=6):
+  numerics = Numerics(dtype, None, None, "auto")
+  layer = ConvBN(
+    6, features, kernel_size, stride, groups=groups, epsilon=1e-3, rngs=nnx.Rngs(0), numerics=numerics
+  )
+  for i, leaf in enumerate((layer.bn.scale, layer.bn.bias, layer.bn.mean)):
+    leaf[...] = jnp.asarray(draw((features,), i))
+  layer.bn.var[...] = jnp.asarray(np.random.default_rng(3).uniform(0.1, 2, features), jnp.float32)
+  return layer
+
+
+@pytest.mark.parametrize(
+  ("kernel_size", "stride", "groups"), [((3, 3), (2, 2), 1), ((3, 3), (1, 1), 6), ((1, 3, 3), (1, 2, 2), 1)]
+)
+def test_folded_normalisation_is_convolution_then_normalisation(kernel_size, stride, groups):
+  layer = conv_bn(kernel_size, stride, groups)
+  x = jnp.asarray(draw((2, *(5,) * (len(kernel_size) - 2), 9, 7, 6)))
+
+  def apart(layer, x):
+    return layer.bn(layer.conv(x), train=False)
+
+  graphdef, params, stats = nnx.split(layer, nnx.Param, nnx.BatchStat)
+  results = []
+  for run in (lambda layer, x: layer(x, False), apart):
+
+    def loss(params, x, run=run):
+      y = run(nnx.merge(graphdef, params, stats), x)
+      return (y * jnp.asarray(draw(y.shape, 5))).sum(), y
+
+    results.append(jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))(params, x))
+  for a, b in zip(*map(jax.tree.leaves, results), strict=True):
+    np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5 * float(jnp.abs(b).max()))
+
+
+def test_folded_normalisation_in_bfloat16():
+  x = jnp.asarray(draw((2, 9, 7, 6)))
+  exact, half = conv_bn()(x, False), conv_bn(dtype=jnp.bfloat16)(x, False)
+  assert half.dtype == jnp.bfloat16
+  assert float(jnp.linalg.norm(exact - half.astype(jnp.float32)) / jnp.linalg.norm(exact)) < 0.01
+
+
+@pytest.mark.parametrize("groups", [1, 6])
+@pytest.mark.parametrize("train", [False, True])
+def test_convolution_and_normalisation_are_torchs_at_odd_sizes(groups, train):
+  torch = pytest.importorskip("torch")
+  layer = conv_bn(groups=groups)
+  theirs = torch.nn.Sequential(
+    torch.nn.Conv2d(6, 6, 3, 2, 1, groups=groups, bias=False), torch.nn.BatchNorm2d(6, eps=1e-3)
+  ).train(train)
+  values = {
+    "0.weight": np.moveaxis(np.asarray(layer.conv.kernel[...]), (-1, -2), (0, 1)).copy(),
+    "1.weight": np.array(layer.bn.scale[...]),
+    "1.bias": np.array(layer.bn.bias[...]),
+    "1.running_mean": np.array(layer.bn.mean[...]),
+    "1.running_var": np.array(layer.bn.var[...]),
+  }
+  theirs.load_state_dict({k: torch.from_numpy(v) for k, v in values.items()}, strict=False)
+  x = draw((3, 11, 7, 6), 7)
+  expected = theirs(torch.from_numpy(np.moveaxis(x, -1, 1).copy())).detach().numpy()
+  np.testing.assert_allclose(layer(jnp.asarray(x), train), np.moveaxis(expected, 1, -1), rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(layer.bn.var[...], theirs[1].running_var.numpy(), rtol=1e-5)
+  np.testing.assert_allclose(layer.bn.mean[...], theirs[1].running_mean.numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_space_to_depth():

@@ -29,37 +29,41 @@ def conv(
   padding: Sequence[int],
   impl: ConvImpl = "auto",
   precision: Precision = None,
+  groups: int = 1,
 ) -> Float[Array, "..."]:
   """Convolves (cross-correlates, as torch) images or clips.
 
   Args:
     x: [B,H,W,C] images or [B,T,H,W,C] clips, any float dtype.
-    w: [kh,kw,Cin,Cout] or [kt,kh,kw,Cin,Cout], of x's dtype.
+    w: [kh,kw,Cin/groups,Cout] or [kt,kh,kw,Cin/groups,Cout], of x's dtype.
     stride: step along (T,) H, W.
     padding: zeros added on both sides of (T,) H, W.
     impl: "native" is XLA's convolution; "folded" writes a 3-D one as 2-D; "folded_scan" also has its own weight gradient;
       "auto" takes "native" on accelerators and one of the folded forms on CPUs.
     precision: of the products, as in `jax.lax`.
+    groups: 1, or Cin = Cout for a depthwise convolution of images, where each channel meets one kernel of its own.
 
   Returns:
     [B,H',W',Cout] or [B,T',H',W',Cout] in x's dtype.
 
   Raises:
-    ValueError: ranks, strides, padding or channels do not go together, or `impl` is unknown.
+    ValueError: ranks, strides, padding, channels or groups do not go together, or `impl` is unknown.
   """
   stride, padding = tuple(stride), tuple(padding)
-  _check(x, w, stride, padding, impl)
+  _check(x, w, stride, padding, impl, groups)
   if impl == "auto":
     impl = _choose(w)
   if impl == "native":
-    return _native(x, w, stride, padding, precision)
+    return _native(x, w, stride, padding, precision, groups)
+  if groups > 1:
+    return _depthwise(x, w, stride, padding)
   conv2d = _conv2d_scan if impl == "folded_scan" else _native
   if w.ndim == 5:
     return _folded_3d(conv2d, x, w, stride, padding, precision)
   return _folded_2d(conv2d, x, w, stride, padding, precision)
 
 
-def _check(x, w, stride, padding, impl):
+def _check(x, w, stride, padding, impl, groups):
   num_dims = w.ndim - 2
   if impl not in IMPLEMENTATIONS:
     raise ValueError(f"conv: impl={impl!r} is not one of {', '.join(IMPLEMENTATIONS)}")
@@ -68,9 +72,15 @@ def _check(x, w, stride, padding, impl):
       f"conv: input {x.shape}, kernel {w.shape}, stride {stride} and padding {padding} do not go together: "
       "2-D takes [B,H,W,C] with [kh,kw,Cin,Cout], 3-D takes [B,T,H,W,C] with [kt,kh,kw,Cin,Cout]"
     )
-  if x.shape[-1] != w.shape[-2]:
+  channels = x.shape[-1]
+  if groups != 1 and (num_dims != 2 or not groups == channels == w.shape[-1]):
     raise ValueError(
-      f"conv: input {x.shape} has {x.shape[-1]} channels, kernel {w.shape} wants {w.shape[-2]}"
+      f"conv: groups={groups} with input {x.shape} and kernel {w.shape}; give 1, or as many as there are input and output "
+      "channels of an image"
+    )
+  if channels != w.shape[-2] * groups:
+    raise ValueError(
+      f"conv: input {x.shape} has {channels} channels, kernel {w.shape} wants {w.shape[-2] * groups}"
     )
 
 
@@ -90,10 +100,27 @@ def _choose(w) -> ConvImpl:
   return "folded_scan" if (kh, kw) == (1, 1) or (wide and not power_of_two) else "folded"
 
 
-def _native(x, w, stride, padding, precision):
+def _native(x, w, stride, padding, precision, groups=1):
   spec = ("NHWC", "HWIO", "NHWC") if w.ndim == 4 else ("NDHWC", "DHWIO", "NDHWC")
   pairs = [(p, p) for p in padding]
-  return lax.conv_general_dilated(x, w, stride, pairs, dimension_numbers=spec, precision=precision)
+  return lax.conv_general_dilated(
+    x, w, stride, pairs, dimension_numbers=spec, precision=precision, feature_group_count=groups
+  )
+
+
+def _depthwise(x, w, stride, padding):
+  """Sum over kernel positions of shifted images times one weight per channel, added up in at least float32.
+
+  On CPUs several times as fast as XLA's grouped convolution, forward and backward (but for few large strided maps).
+  """
+  (ph, pw), (kh, kw) = padding, w.shape[:2]
+  x = jnp.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)))
+  out_hw = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:3], (kh, kw), stride, strict=True)]
+  wide = _accumulator(x)
+  weights = w.astype(wide).reshape(kh * kw, -1)
+  taps = _taps(x, w.shape, stride, out_hw)
+  total = sum(tap.astype(wide) * weight for tap, weight in zip(taps, weights, strict=True))
+  return total.astype(x.dtype)
 
 
 def _pointwise(x, w, precision):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import lax
 from jax.typing import DTypeLike
@@ -16,7 +17,7 @@ KAIMING_FAN_OUT = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 class Conv(nnx.Module):
-  """Convolution with explicit symmetric padding; 2-D or 3-D by the length of `kernel_size`.
+  """Convolution with explicit symmetric padding; 2-D or 3-D by the length of `kernel_size`. `groups` as in `conv.conv`.
 
   Initialised as torchvision's ResNets: normal, variance 2 / fan_out; biases zero.
   """
@@ -29,6 +30,7 @@ class Conv(nnx.Module):
     *,
     stride: Sequence[int] | None = None,
     padding: Sequence[int] | None = None,
+    groups: int = 1,
     use_bias: bool = False,
     rngs: nnx.Rngs,
     dtype: DTypeLike = jnp.float32,
@@ -39,16 +41,26 @@ class Conv(nnx.Module):
     num_dims = len(kernel_size)
     self.stride = tuple(stride) if stride is not None else (1,) * num_dims
     self.padding = tuple(padding) if padding is not None else (0,) * num_dims
-    self.dtype, self.precision, self.impl = dtype, precision, impl
+    self.groups, self.dtype, self.precision, self.impl = groups, dtype, precision, impl
     self.kernel = nnx.Param(
-      kernel_init(rngs.params(), (*kernel_size, in_features, out_features), jnp.float32)
+      kernel_init(rngs.params(), (*kernel_size, in_features // groups, out_features), jnp.float32)
     )
     self.bias = nnx.Param(jnp.zeros(out_features, jnp.float32)) if use_bias else None
 
-  def __call__(self, x: Float[Array, "B ... C"]) -> Float[Array, "B ... D"]:
-    """[B,H,W,C] or [B,T,H,W,C] -> the same axes, strided, in `dtype`."""
-    kernel = self.kernel[...].astype(self.dtype)
-    y = conv(x.astype(self.dtype), kernel, self.stride, self.padding, self.impl, self.precision)
+  def __call__(
+    self, x: Float[Array, "B ... C"], factor: Float[Array, "D"] | None = None
+  ) -> Float[Array, "B ... D"]:
+    """[B,H,W,C] or [B,T,H,W,C] -> the same axes, strided, in `dtype`. factor: multiplies the kernel's output channels, before the cast."""
+    kernel = self.kernel[...] if factor is None else self.kernel[...] * factor
+    y = conv(
+      x.astype(self.dtype),
+      kernel.astype(self.dtype),
+      self.stride,
+      self.padding,
+      self.impl,
+      self.precision,
+      self.groups,
+    )
     return y if self.bias is None else y + self.bias[...].astype(self.dtype)
 
 
@@ -88,16 +100,19 @@ class BatchNorm(nnx.Module):
     Raises ValueError where `group_size` does not divide the leading axis.
     """
     wide = jnp.promote_types(jnp.float32, x.dtype)
-    scale, bias = self.scale[...].astype(wide), self.bias[...].astype(wide)
     if not train:
-      factor = scale * lax.rsqrt(self.var[...].astype(wide) + self.epsilon)
-      shift = bias - self.mean[...].astype(wide) * factor
+      factor, shift = self.affine(wide)
       return (x.astype(wide) * factor + shift).astype(self.dtype)
     groups = _split_groups(x, self.group_size).astype(wide)  # [G,n,...,C]
     mean, var = self._batch_statistics(groups)  # [G,1,...,C]
-    factor = scale * lax.rsqrt(var + self.epsilon)
-    y = groups * factor + (bias - mean * factor)
+    factor = self.scale[...].astype(wide) * lax.rsqrt(var + self.epsilon)
+    y = groups * factor + (self.bias[...].astype(wide) - mean * factor)
     return y.reshape(x.shape).astype(self.dtype)
+
+  def affine(self, dtype: DTypeLike) -> tuple[Float[Array, "C"], Float[Array, "C"]]:
+    """(factor, shift), computed in `dtype`: with running values the layer is x * factor + shift."""
+    factor = self.scale[...].astype(dtype) * lax.rsqrt(self.var[...].astype(dtype) + self.epsilon)
+    return factor, self.bias[...].astype(dtype) - self.mean[...].astype(dtype) * factor
 
   def _batch_statistics(self, groups):
     """Each group's mean and biased variance [G,1,...,C]; moves the running values."""
@@ -116,7 +131,8 @@ class BatchNorm(nnx.Module):
   def _move(self, running, batch):
     batch = lax.stop_gradient(batch).reshape(-1, batch.shape[-1]).mean(0)
     value = running[...]
-    running[...] = value + self.momentum * (batch.astype(value.dtype) - value)
+    # Not `running[...] = `, whose check of shardings costs the square of the graph's length while it is traced.
+    running.set_value(value + self.momentum * (batch.astype(value.dtype) - value))
 
 
 def _split_groups(x, group_size):
@@ -143,7 +159,10 @@ class Numerics(NamedTuple):
 
 
 class ConvBN(nnx.Module):
-  """Convolution without bias, padded by half its size, then batch normalisation; 2-D or 3-D by the length of `kernel_size`."""
+  """Convolution without bias, padded by half its size, then batch normalisation; 2-D or 3-D by the length of `kernel_size`.
+
+  With running statistics the normalisation is folded into the convolution: its factor into the kernel, its shift into a bias.
+  """
 
   def __init__(
     self,
@@ -152,6 +171,9 @@ class ConvBN(nnx.Module):
     kernel_size: Sequence[int],
     stride: Sequence[int],
     *,
+    groups: int = 1,
+    epsilon: float = 1e-5,
+    kernel_init: nnx.Initializer = KAIMING_FAN_OUT,
     rngs: nnx.Rngs,
     numerics: Numerics,
   ):
@@ -161,16 +183,63 @@ class ConvBN(nnx.Module):
       kernel_size,
       stride=stride,
       padding=[k // 2 for k in kernel_size],
+      groups=groups,
       rngs=rngs,
       dtype=numerics.dtype,
       precision=numerics.precision,
       impl=numerics.conv_impl,
+      kernel_init=kernel_init,
     )
-    self.bn = BatchNorm(out_features, group_size=numerics.bn_group_size, dtype=numerics.dtype)
+    self.bn = BatchNorm(
+      out_features, group_size=numerics.bn_group_size, epsilon=epsilon, dtype=numerics.dtype
+    )
 
   def __call__(self, x: Float[Array, "B ... C"], train: bool) -> Float[Array, "B ... D"]:
     """[B,H,W,C] or [B,T,H,W,C] -> the same axes, strided. `train` as in `BatchNorm`."""
-    return self.bn(self.conv(x), train)
+    if train:
+      return self.bn(self.conv(x), train=True)
+    factor, shift = self.bn.affine(jnp.promote_types(self.conv.dtype, jnp.float32))
+    return (self.conv(x, factor) + shift).astype(self.bn.dtype)
+
+
+class ConvStage(nnx.Module):
+  """Convolutions of size 3, padded by 1, with biases and ReLU, then a maximum over windows: a stage of VGG or C3D.
+
+  `window`, also the stride of the maximum, and `padding`, its own, say by their length whether images or clips are convolved.
+  """
+
+  def __init__(
+    self,
+    in_features: int,
+    out_features: int,
+    num_convs: int,
+    window: Sequence[int],
+    padding: Sequence[int],
+    *,
+    rngs: nnx.Rngs,
+    numerics: Numerics,
+  ):
+    self.window, self.padding = tuple(window), tuple(padding)
+    self.convs: nnx.List = nnx.List([])
+    for i in range(num_convs):
+      layer = Conv(
+        in_features if i == 0 else out_features,
+        out_features,
+        (3,) * len(window),
+        padding=(1,) * len(window),
+        use_bias=True,
+        rngs=rngs,
+        dtype=numerics.dtype,
+        precision=numerics.precision,
+        impl=numerics.conv_impl,
+      )
+      self.convs.append(layer)
+
+  def __call__(self, x: Float[Array, "B ... C"], train: bool) -> Float[Array, "B ... D"]:
+    """[B,H,W,C] or [B,T,H,W,C] -> the same axes, shrunk by `window`; alike in training and evaluation."""
+    for layer in self.convs:
+      x = jax.nn.relu(layer(x))
+    return max_pool(x, self.window, self.window, self.padding)
 
 
 class Dropout(nnx.Module):
@@ -194,11 +263,56 @@ class Dropout(nnx.Module):
     return jnp.where(keep, x / (1 - self.rate), jnp.zeros((), x.dtype))
 
 
-def max_pool(x: Float[Array, "B H W C"], window: int, stride: int, padding: int) -> Float[Array, "B H2 W2 C"]:
-  """Maximum over window x window pixels of each channel; padding never wins."""
+def max_pool(
+  x: Float[Array, "B ... C"],
+  window: Sequence[int],
+  stride: Sequence[int],
+  padding: Sequence[int],
+  ceil_mode: bool = False,
+) -> Float[Array, "B ... C"]:
+  """Maximum of each channel over windows of [B,H,W,C] or [B,T,H,W,C]; padding never wins.
+
+  ceil_mode: windows may also hang over the far edge, as long as they start inside the map or its near padding (torch's rule).
+  Raises ValueError where no window fits.
+  """
+  sizes = x.shape[1:-1]
+  far = [
+    max(p, (_num_windows(n, k, s, p) - 1) * s + k - n - p) if ceil_mode else p
+    for n, k, s, p in zip(sizes, window, stride, padding, strict=True)
+  ]
+  if any(n + p + f < k for n, k, p, f in zip(sizes, window, padding, far, strict=True)):
+    raise ValueError(
+      f"max_pool: no window of {tuple(window)} fits in a map of {sizes}, padded by {tuple(padding)}; the input is too small"
+    )
+  pads = ((0, 0), *zip(padding, far, strict=True), (0, 0))
   # The literal -inf lets XLA recognise a maximum, whose gradient it then knows.
-  pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-  return lax.reduce_window(x, -jnp.inf, lax.max, (1, window, window, 1), (1, stride, stride, 1), pads)
+  return lax.reduce_window(x, -jnp.inf, lax.max, (1, *window, 1), (1, *stride, 1), pads)
+
+
+def _num_windows(size, window, stride, padding) -> int:
+  """How many windows torch's ceil_mode has along an axis."""
+  num = -(-(size + 2 * padding - window) // stride) + 1
+  return num - 1 if (num - 1) * stride >= size + padding else num
+
+
+def adaptive_mean_pool(x: Float[Array, "B H W C"], size: int) -> Float[Array, "B S S C"]:
+  """Means over size x size windows that cover any H x W, window i from floor(i H / size) to ceil((i + 1) H / size) (torch's rule)."""
+  wide = jnp.promote_types(x.dtype, jnp.float32)
+  y = x
+  for axis in (1, 2):
+    if y.shape[axis] != size:
+      weights = jnp.asarray(_window_weights(y.shape[axis], size), wide)
+      y = jnp.moveaxis(jnp.tensordot(weights, y.astype(wide), (1, axis), precision="highest"), 0, axis)
+  return y.astype(x.dtype)
+
+
+def _window_weights(num: int, size: int) -> np.ndarray:
+  """[size,num]: row i averages the positions of window i."""
+  weights = np.zeros((size, num))
+  for i in range(size):
+    start, end = i * num // size, -(-(i + 1) * num // size)
+    weights[i, start:end] = 1 / (end - start)
+  return weights
 
 
 def space_to_depth(x: Float[Array, "... H W C"], block: int) -> Float[Array, "... H2 W2 C2"]:

@@ -59,7 +59,7 @@ class ImageStem(nnx.Module):
     self.conv = ConvBN(3, width, (7, 7), (2, 2), rngs=rngs, numerics=numerics)
 
   def __call__(self, x: Float[Array, "B H W 3"], train: bool) -> Float[Array, "B H2 W2 D"]:
-    return max_pool(jax.nn.relu(self.conv(x, train)), window=3, stride=2, padding=1)
+    return max_pool(jax.nn.relu(self.conv(x, train)), window=(3, 3), stride=(2, 2), padding=(1, 1))
 
 
 class PatchStem(nnx.Module):
@@ -104,8 +104,8 @@ class ResNet(nnx.Module):
       self.stages.append(stage)
     self.num_features = features
 
-  def __call__(self, x: Float[Array, "B H W 3"], train: bool) -> Float[Array, "B D"]:
-    """Global average of the last stage. x: normalised RGB; `train`: BatchNorm uses and moves batch statistics."""
+  def __call__(self, x: Float[Array, "B H W 3"], train: bool, pool: bool = True) -> Float[Array, "B D"]:
+    """Global average of the last stage. x: normalised RGB; `train`: BatchNorm uses and moves batch statistics; `pool`: no matter here."""
     x = self.stem(x.astype(self.dtype), train)
     for stage in self.stages:
       for block in stage:
