@@ -1,0 +1,306 @@
+"""Weights on disk in our layout: `weights.json` and an Orbax checkpoint beside it; and the backbone of a run's checkpoint."""
+
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from flax import nnx
+
+from zsar_jax.errors import InputError, did_you_mean, raise_all
+from zsar_jax.files import write_text
+from zsar_jax.models import BACKBONES
+from zsar_jax.models.backbone import Backbone
+
+FACTS, ARRAYS = "weights.json", "arrays"
+_FORMAT = 1
+
+
+class Weights(NamedTuple):
+  """A backbone's weights, arrays of numpy. `rest` is what of a torch file the backbone has no place for, such as its classifier."""
+
+  arch: str  # key of BACKBONES
+  params: dict[Any, Any]  # as `nnx.to_pure_dict(nnx.state(model, nnx.Param))`, float32
+  batch_stats: dict[Any, Any]  # likewise of nnx.BatchStat
+  rest: dict[str, np.ndarray]  # torch's names and layout
+  classes: tuple[str, ...] | None  # that they were trained on; None: unknown
+  origin: dict[str, str]  # file and sha256 of what was converted, or run and step
+
+
+def abstract_backbone(arch: str) -> Backbone:
+  """The backbone without arrays. Raises InputError where `arch` is none that can have weights."""
+  known = [name for name in BACKBONES if name != "features"]
+  if arch not in known:
+    raise InputError(
+      f"arch {arch!r} is no backbone with weights{did_you_mean(arch, known)}; known: {', '.join(known)}"
+    )
+  return _abstract(arch)
+
+
+@functools.cache
+def _abstract(arch: str) -> Backbone:
+  return nnx.eval_shape(lambda: BACKBONES[arch](rngs=nnx.Rngs(0)))
+
+
+def is_weights(directory: pathlib.Path) -> bool:
+  """Whether `save` wrote `directory`, whole or not."""
+  return (directory / FACTS).is_file()
+
+
+def is_run(directory: pathlib.Path) -> bool:
+  """Whether `directory` is the workdir of a run."""
+  return (directory / "config.json").is_file() and (directory / "checkpoints").is_dir()
+
+
+def check_savable(directory: pathlib.Path) -> None:
+  """Raises InputError where `save` would destroy something that is not weights."""
+  if directory.exists() and not directory.is_dir():
+    raise InputError(
+      f"{directory} is a file, expected a directory to write or a name that ends in .safetensors"
+    )
+  if directory.is_dir() and any(directory.iterdir()) and not is_weights(directory):
+    raise InputError(f"{directory} holds other things than weights; give a new or empty directory")
+
+
+def save(weights: Weights, directory: pathlib.Path) -> None:
+  """Writes all of it under a temporary name beside `directory`, then renames; weights that were there are replaced.
+
+  Raises:
+    InputError: `directory` holds other things, or cannot be written.
+  """
+  check_savable(directory)
+  directory = directory.absolute()
+  temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+  try:
+    temporary.mkdir(parents=True)
+    _write(weights, temporary)
+    _swap_in(temporary, directory)
+  except OSError as error:
+    raise InputError(
+      f"{directory} cannot be written: {error.strerror or error}; give another place"
+    ) from error
+  finally:
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def load(directory: pathlib.Path) -> Weights:
+  """What `save` wrote, verified: Orbax itself restores flipped bytes without complaint.
+
+  Raises:
+    InputError: `directory` is no weights directory, a file of it is missing or was changed, or the arrays do not fit the backbone.
+  """
+  facts = _read_facts(directory)
+  template = _template(facts["arch"])
+  _check_files(directory, facts["files"])
+  try:
+    with ocp.StandardCheckpointer() as checkpointer:
+      tree = checkpointer.restore((directory / ARRAYS).absolute())
+  except Exception as error:  # whatever Orbax makes of it
+    raise InputError(f"{directory / ARRAYS} cannot be restored: {_first_line(error)}; convert the weights again") from error  # fmt: skip
+  if _digest(tree) != facts["sha256"]:
+    raise InputError(
+      f"{directory / ARRAYS} holds other values than {FACTS} says (SHA-256); convert the weights again"
+    )
+  params, batch_stats = _fitted(tree, template, directory, facts["arch"])
+  classes = None if facts["classes"] is None else tuple(facts["classes"])
+  return Weights(facts["arch"], params, batch_stats, dict(tree.get("rest", {})), classes, facts["origin"])
+
+
+class RunState(NamedTuple):
+  """The model of a run's checkpoint, by its top-level parts; arrays of numpy under the names they were saved by."""
+
+  arch: str
+  params: dict[str, Any]
+  batch_stats: dict[str, Any]
+  step: int
+
+
+def read_run(workdir: pathlib.Path) -> RunState:
+  """The whole model of a run's newest step that can be read, without its optimizer.
+
+  Raises:
+    InputError: `workdir` is no run of ours, has no readable step, or its values are not finite.
+  """
+  arch, failures = _arch_of_run(workdir), []
+  for step in _steps(workdir):
+    try:
+      tree = _restore_model(workdir / "checkpoints" / str(step) / "state")
+    except Exception as error:  # whatever Orbax makes of it
+      failures.append(f"step {step}: {_first_line(error)}")
+      continue
+    _check_finite(tree, workdir, step)
+    return RunState(arch, tree["params"], tree["batch_stats"], step)
+  raise InputError(
+    "\n  - ".join([f"{workdir / 'checkpoints'} holds no step that can be read; train first", *failures])
+  )
+
+
+def load_run(workdir: pathlib.Path) -> Weights:
+  """The backbone of a run's newest step that can be read; `rest` stays empty.
+
+  Raises:
+    InputError: as `read_run`, or the backbone does not fit the run's config.
+  """
+  state = read_run(workdir)
+  tree = {"params": state.params["backbone"], "batch_stats": state.batch_stats.get("backbone", {})}
+  params, batch_stats = _fitted(tree, _template(state.arch), workdir, state.arch)
+  origin = {"run": workdir.absolute().name, "step": str(state.step)}
+  return Weights(state.arch, params, batch_stats, {}, read_classes(workdir), origin)
+
+
+def read_classes(workdir: pathlib.Path) -> tuple[str, ...] | None:
+  """Every class that the model of a run was trained on, here or before; None where that is unknown."""
+  try:
+    known = json.loads((workdir / "classes.json").read_text(encoding="utf-8"))
+    before = known["pretrained"]
+    if before is not None and before["classes"] is None:
+      return None
+    earlier = () if before is None else tuple(before["classes"])
+    return tuple(dict.fromkeys((*known["seen"], *earlier)))
+  except (OSError, ValueError, KeyError, TypeError):
+    return None
+
+
+def flat(tree: Mapping[Any, Any]) -> dict[str, Any]:
+  """Leaves by path, such as "stem/conv/kernel"."""
+  pairs, _ = jax.tree_util.tree_flatten_with_path(tree)
+  return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in pairs}
+
+
+def _write(weights: Weights, directory: pathlib.Path) -> None:
+  tree = {"params": weights.params, "batch_stats": weights.batch_stats, "rest": weights.rest}
+  tree = jax.tree.map(np.asarray, tree)
+  with ocp.StandardCheckpointer() as checkpointer:
+    checkpointer.save(directory / ARRAYS, tree)
+    checkpointer.wait_until_finished()
+  facts = {
+    "format": _FORMAT,
+    "arch": weights.arch,
+    "counts": {name: sum(leaf.size for leaf in flat(part).values()) for name, part in tree.items()},
+    "classes": weights.classes,
+    "origin": weights.origin,
+    "sha256": _digest(tree),
+    "files": dict(_hashes(directory / ARRAYS)),
+  }
+  write_text(directory / FACTS, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+
+def _swap_in(temporary: pathlib.Path, directory: pathlib.Path) -> None:
+  old = temporary.with_suffix(".old")
+  if is_weights(directory):
+    directory.rename(old)
+  temporary.rename(directory)
+  shutil.rmtree(old, ignore_errors=True)
+
+
+def _digest(tree: Mapping[str, Any]) -> str:
+  """SHA-256 over names, types, shapes and values, in the order of the names."""
+  digest = hashlib.sha256()
+  for name, leaf in sorted(flat(tree).items()):
+    digest.update(f"{name} {leaf.dtype} {leaf.shape}\n".encode())
+    digest.update(np.asarray(leaf, order="C").data)
+  return digest.hexdigest()
+
+
+def _hashes(directory: pathlib.Path) -> Iterator[tuple[str, str]]:
+  for path in sorted(p for p in directory.rglob("*") if p.is_file()):
+    with path.open("rb") as file:
+      yield path.relative_to(directory).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_facts(directory: pathlib.Path) -> dict[str, Any]:
+  path = directory / FACTS
+  if not is_weights(directory):
+    raise InputError(
+      f"{directory} is no directory of weights: it has no {FACTS}; write one with python -m zsar_jax.models.weights"
+    )
+  try:
+    facts = json.loads(path.read_text(encoding="utf-8"))
+  except (OSError, ValueError) as error:
+    raise InputError(f"{path} cannot be read: {error}; convert the weights again") from error
+  kinds = {"format": int, "arch": str, "origin": dict, "sha256": str, "files": dict, "classes": list | None}
+  if not isinstance(facts, dict) or any(not isinstance(facts.get(k, 0j), kind) for k, kind in kinds.items()):
+    raise InputError(f"{path} is not as this command writes it; convert the weights again")
+  if facts["format"] != _FORMAT:
+    raise InputError(f"{path} is of format {facts['format']}, expected {_FORMAT}; convert the weights again")
+  return facts
+
+
+def _check_files(directory: pathlib.Path, written: Mapping[str, str]) -> None:
+  there = dict(_hashes(directory / ARRAYS))
+  problems = [f"{directory / ARRAYS / name} was changed or is damaged" if name in there else f"{directory / ARRAYS / name} is missing"
+              for name, digest in written.items() if there.get(name) != digest]  # fmt: skip
+  problems += [f"{directory / ARRAYS / name} does not belong here" for name in there if name not in written]
+  raise_all(problems, f"{directory} is not as it was written; convert the weights again:")
+
+
+def _template(arch: str) -> dict[str, Any]:
+  model = abstract_backbone(arch)
+  parts = {"params": nnx.Param, "batch_stats": nnx.BatchStat}
+  return {name: nnx.to_pure_dict(nnx.state(model, kind)) for name, kind in parts.items()}
+
+
+def _fitted(
+  tree: Mapping[str, Any], template: Mapping[str, Any], place: pathlib.Path, arch: str
+) -> list[Any]:
+  """The restored arrays under the template's own keys: Orbax gives indices back as text."""
+  arrays = flat({name: tree.get(name, {}) for name in template})
+  wanted = flat(template)
+  problems = [f"missing {name} {leaf.shape}" for name, leaf in wanted.items() if name not in arrays]
+  problems += [f"unexpected {name} {leaf.shape}" for name, leaf in arrays.items() if name not in wanted]
+  problems += [f"{name} is {leaf.dtype} {leaf.shape}, expected {wanted[name].dtype} {wanted[name].shape}"
+               for name, leaf in arrays.items() if name in wanted
+               and (leaf.shape, leaf.dtype) != (wanted[name].shape, wanted[name].dtype)]  # fmt: skip
+  raise_all(problems, f"the arrays in {place} do not fit {arch}:")
+  filled = jax.tree.unflatten(jax.tree.structure(template), [np.asarray(arrays[name]) for name in wanted])
+  return [filled[name] for name in template]
+
+
+def _arch_of_run(workdir: pathlib.Path) -> str:
+  path = workdir / "config.json"
+  try:
+    arch = json.loads(path.read_text(encoding="utf-8"))["model"]["backbone"]
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise InputError(
+      f"{path} does not say which backbone was trained ({_first_line(error)}); give the workdir of a run"
+    ) from error
+  if not isinstance(arch, str):
+    raise InputError(f"{path}: model.backbone is {arch!r}, expected a name")
+  return arch
+
+
+def _steps(workdir: pathlib.Path) -> list[int]:
+  """Newest first."""
+  folder = workdir / "checkpoints"
+  names = [child.name for child in folder.iterdir()] if folder.is_dir() else []
+  return sorted((int(name) for name in names if name.isdigit()), reverse=True)
+
+
+def _restore_model(state: pathlib.Path) -> dict[str, Any]:
+  """Parameters and statistics of a saved `TrainState`; nothing else is read."""
+  handler = ocp.PyTreeCheckpointHandler()
+  try:
+    saved = handler.metadata(state.absolute()).tree
+    item = {name: saved[name] for name in ("params", "batch_stats")}
+    plain = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), item)
+    wanted = ocp.args.PyTreeRestore(item=item, restore_args=plain, partial_restore=True)
+    return handler.restore(state.absolute(), args=wanted)
+  finally:
+    handler.close()
+
+
+def _check_finite(tree: Mapping[str, Any], workdir: pathlib.Path, step: int) -> None:
+  bad = [f"{name} has values that are infinite or no numbers"
+         for name, leaf in flat(tree).items() if not np.isfinite(leaf).all()]  # fmt: skip
+  raise_all(bad, f"step {step} of {workdir} is of no use:")
+
+
+def _first_line(error: Exception) -> str:
+  return f"{type(error).__name__}: {error}".splitlines()[0]
