@@ -2,14 +2,18 @@
 
 python -m zsar_jax.main --config configs/e2e_r2plus1d.py --config.vectors=GoogleNews-vectors-negative300.bin
 Printed: UCF101 48.0 (half) 37.6 (all), HMDB51 32.7 (half) 26.9 (all), 25 clips.
+
+The baseline (section 3.2): weights pretrained on Kinetics-400 stay as they are, the regressor alone learns:
+python -m zsar_jax.models.weights --arch r2plus1d_18 --from r2plus1d_18.pth --to data/r2plus1d_18 --classes kinetics400.txt
+python -m zsar_jax.main --config configs/e2e_r2plus1d.py:baseline
 """
 
 from ml_collections import ConfigDict
 
 
 def get_config(variant: str = "") -> ConfigDict:
-  if variant:
-    raise ValueError(f"there is no variant {variant!r}")
+  if variant not in ("", "baseline"):
+    raise ValueError(f"there is no variant {variant!r}; there is baseline")
   c = ConfigDict()
   c.method = "e2e"
   c.vectors = "data/GoogleNews-vectors-negative300.bin"
@@ -24,4 +28,6 @@ def get_config(variant: str = "") -> ConfigDict:
     joint=dict(optimizer="adam", learning_rate=1e-3, schedule="steps", milestones=(60, 120), epochs=150),
   )  # fmt: skip
   c.eval = dict(num_clips=25, clips="even", batch_size=4)
+  if variant == "baseline":
+    c.model.update(init_from="data/r2plus1d_18", freeze_backbone=True)
   return c

@@ -19,6 +19,17 @@ TINY = {
   "train.joint.steps": 3,
 }
 
+# Every config that ships, with every variant.
+VARIANTS = {
+  "demo": ("", "e2e"),
+  "e2e_r2plus1d": ("", "baseline"),
+  "rest_encoder": ("vgg16", "mobilenet_v2", "googlenet", "r2plus1d_18", "c3d", "c3d_frozen"),
+}
+SHIPPED = [
+  f"configs/{path.name}" + (f":{variant}" if variant else "")
+  for path in sorted((ROOT / "configs").glob("*.py"))
+  for variant in VARIANTS.get(path.stem, ("",))
+]
 DEMOS = ["configs/demo.py", "configs/demo.py:e2e"]
 
 

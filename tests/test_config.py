@@ -6,15 +6,15 @@ import pathlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from running import SHIPPED
 
 from zsar_jax import config as configs
 from zsar_jax.errors import InputError
 
 ROOT = pathlib.Path(__file__).parent.parent
-SHIPPED = sorted(str(p) for p in (ROOT / "configs").glob("*.py"))
 
 
-@pytest.mark.parametrize("path", [*SHIPPED, str(ROOT / "configs/demo.py:e2e")])
+@pytest.mark.parametrize("path", [str(ROOT / path) for path in SHIPPED])
 def test_shipped_configs_load_and_survive_json(path):
   config = configs.load(path)
   assert configs.from_flat(configs.to_flat(config), path) == config

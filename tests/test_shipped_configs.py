@@ -3,18 +3,21 @@
 import json
 import pathlib
 
+import jax
+import numpy as np
 import pytest
-from running import TINY, arguments, demo_keys
+from flax import nnx
+from running import SHIPPED, TINY, arguments, demo_keys
 
 from zsar_jax import main
+from zsar_jax.config import load
 from zsar_jax.data import synthetic
 from zsar_jax.data.build import build_records
 from zsar_jax.data.records import Entry
+from zsar_jax.models import BACKBONES
+from zsar_jax.models.weights_dir import Weights, save
 
 ROOT = pathlib.Path(__file__).parent.parent
-CONFIGS = [f"configs/{path.name}" for path in sorted((ROOT / "configs").glob("*.py"))] + [
-  "configs/demo.py:e2e"
-]
 # A few classes in each data set's own spelling; "archery" is in two of them and must be removed from the seen ones.
 DATA_SETS = {
   "kinetics700": ("abseiling", "archery", "brush painting", "air drumming"),
@@ -39,7 +42,20 @@ SMALL_REST = {
   "train.warmup.steps": 2,
 }
 # The large networks are run whole in tests/models.
-SMALL_BACKBONE = {"configs/rest34.py": "resnet_tiny", "configs/rest101.py": "resnet_tiny"}
+WHOLE = ("configs/e2e_r2plus1d.py", "configs/rest18.py")
+CLIPS = ("e2e", "r2plus1d", "c3d")
+# One of each kind runs always.
+FAST = (
+  "configs/demo.py",
+  "configs/demo.py:e2e",
+  *WHOLE,
+  "configs/rest101.py",
+  "configs/rest_encoder.py:c3d_frozen",
+)
+
+
+def small_backbone(config):
+  return "r2plus1d_tiny" if any(name in config for name in CLIPS) else "resnet_tiny"
 
 
 @pytest.fixture(scope="module")
@@ -59,22 +75,45 @@ def data_dir(tmp_path_factory):
   return folder
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+  """Weights of a clip encoder that was trained on one of the unseen classes among others."""
+  model = nnx.jit(lambda: BACKBONES["r2plus1d_tiny"](rngs=nnx.Rngs(3)))()
+  arrays = (
+    jax.tree.map(np.asarray, nnx.to_pure_dict(nnx.state(model, k))) for k in (nnx.Param, nnx.BatchStat)
+  )
+  folder = tmp_path_factory.mktemp("weights") / "tiny"
+  save(Weights("r2plus1d_tiny", *arrays, {}, ("baby crawling", "zumba"), {}), folder)
+  return folder
+
+
 # Vectors made of letters leave some classes without a seen one that is near.
 @pytest.mark.filterwarnings("ignore:no seen class is admissible:UserWarning")
-@pytest.mark.parametrize("config", CONFIGS)
-def test_config_runs(config, data_dir, tmp_path):
-  if config.startswith("configs/demo.py"):
-    overrides = demo_keys(config, data_dir, train__joint__steps=2)
-  else:
-    overrides = SHRUNK | {"data.dir": data_dir} | (SMALL_REST if "rest" in config else {})
-    if config in SMALL_BACKBONE:
-      overrides |= {"model.backbone": SMALL_BACKBONE[config]}
+@pytest.mark.parametrize(
+  "config", [pytest.param(c, marks=() if c in FAST else pytest.mark.slow) for c in SHIPPED]
+)
+def test_config_runs(config, data_dir, weights, tmp_path):
+  overrides = shrunk(config, data_dir, weights)
   assert main.main(arguments(str(ROOT / config), tmp_path, overrides)) == 0
   report = json.loads((tmp_path / "report.json").read_text())
-  if not config.startswith("configs/demo.py"):
-    assert report["seen_classes"] == ["abseiling", "brush painting", "air drumming"]
-    assert report["removed_classes"] == [{"class": "archery", "collides_with": "Archery", "distance": 0.0}]
-    assert {row["dataset"] for row in report["evaluations"] if row["protocol"] == "all"} == {
-      "ucf101",
-      "hmdb51",
-    }
+  if config.startswith("configs/demo.py"):
+    return
+  assert report["seen_classes"] == ["abseiling", "brush painting", "air drumming"]
+  assert report["removed_classes"] == [{"class": "archery", "collides_with": "Archery", "distance": 0.0}]
+  scored = {row["dataset"] for row in report["evaluations"] if row["protocol"] == "all"}
+  assert scored == {"ucf101", "hmdb51"}
+  if "model.init_from" in overrides:
+    leaks = [(leak["class"], leak["collides_with"]) for leak in report["pretraining"]["leaks"]]
+    assert leaks == [("baby crawling", "BabyCrawling")]
+
+
+def shrunk(config, data_dir, weights):
+  """The overrides that make a paper's run a matter of seconds; its own switches stay."""
+  if config.startswith("configs/demo.py"):
+    return demo_keys(config, data_dir, train__joint__steps=2)
+  overrides = SHRUNK | {"data.dir": data_dir} | (SMALL_REST if "rest" in config else {})
+  if config not in WHOLE:
+    overrides |= {"model.backbone": small_backbone(config)}
+  if load(str(ROOT / config)).model.init_from:
+    overrides |= {"model.init_from": weights}
+  return overrides

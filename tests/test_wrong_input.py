@@ -159,6 +159,27 @@ def test_a_crop_that_the_network_cannot_take(refused):
   assert "'data.crop' 46" in refused(data__crop=46)
 
 
+def test_switches_of_the_model_that_do_not_go_together(refused):
+  err = refused(method="rest", model__tasks="mlm", model__temporal="lstm", model__cross_modal="true",
+                model__freeze_backbone="true", model__num_features=7)  # fmt: skip
+  for text in (
+    "transfer.space=semantic",
+    "'model.cross_modal'",
+    "'model.init_from'",
+    "'model.num_features' is 7",
+  ):
+    assert text in err
+  assert "expected cls, mlm or cls,mlm" in refused(model__tasks="cls,words")
+
+
+def test_borrowed_weights_that_are_not_there(refused, tmp_path):
+  assert "holds neither weights" in refused(model__init_from=tmp_path / "absent")
+
+
+def test_precomputed_features_without_a_data_set_of_them(refused):
+  assert "reads precomputed features" in refused(model__backbone="features", model__num_features=5)
+
+
 def test_training_videos_as_seen_test_videos(refused):
   assert "training videos" in refused(data__seen_test="gym")
 

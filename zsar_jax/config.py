@@ -59,14 +59,22 @@ class GeneratedConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-  """The network. `width` and below are ResT's transformer."""
+  """The network. `width` and below are ResT's."""
 
   backbone: str = "r2plus1d_18"
+  num_features: int = 0  # width of the precomputed features, for the backbone `features`
+  init_from: str = ""  # a folder that `zsar_jax.models.weights` wrote, or the workdir of a run
+  freeze_backbone: bool = False  # its parameters stay as they came: E2E's baseline, ResT Table 6
+  freeze_bn: bool = True  # a frozen backbone's running statistics stay too
+  conv_impl: str = "auto"  # how convolutions are written; see `models/conv.py`
   dtype: str = "float32"  # of the computation; parameters, statistics and losses stay float32
   bn_group_size: int = 0  # clips normalised together; 0: the whole batch
   remat: bool = False
   dropout: float = 0.05
   normalize: bool = True  # E2E: unit outputs and targets; False: Eq. 2 as printed
+  temporal: str = "transformer"  # or two streams, rnn or lstm (ResT Table 3a)
+  tasks: tuple[str, ...] = ("cls", "mlm")  # ResT Table 3b
+  cross_modal: bool = False  # everything attends to everything (ResT Table 3c)
   width: int = 768
   num_layers: int = 12
   num_heads: int = 12
@@ -107,6 +115,9 @@ class TrainConfig:
 class TransferConfig:
   """Coefficients of the integer program that composes unseen prototypes (ResT Eq. 1-6)."""
 
+  space: str = (
+    "visual"  # semantic: no transfer, the nearest seen class's name stands for the video (ResT Table 5)
+  )
   num_neighbors: int = 5  # K
   max_seen_per_unseen: int = 5  # rho
   distinctiveness: float = 0.5  # theta
@@ -154,10 +165,13 @@ class Config:
 CHOICES = {
   "method": ("e2e", "rest"),
   "model.dtype": ("float32", "bfloat16"),
+  "model.conv_impl": ("auto", "native", "folded", "folded_scan"),
+  "model.temporal": ("transformer", "rnn", "lstm"),
   "train.warmup.optimizer": ("adam", "adamw", "sgd"),
   "train.joint.optimizer": ("adam", "adamw", "sgd"),
   "train.warmup.schedule": ("constant", "cosine", "steps"),
   "train.joint.schedule": ("constant", "cosine", "steps"),
+  "transfer.space": ("visual", "semantic"),
   "transfer.solver": ("milp", "closed_form"),
   "eval.clips": ("even", "released"),
   "eval.frame_order": ("natural", "single", "shuffled"),
@@ -316,7 +330,8 @@ def _siblings(key: str, hints: Mapping[str, Any]) -> str:
 
 def _not_negative(flat: Mapping[str, Any]) -> list[str]:
   ends = (".steps", ".epochs", ".ramp_epochs", ".weight_decay", "momentum", "max_clips_per_epoch", "bn_group_size",
-          "max_uses_per_seen", "distinctiveness", "overlap_threshold", "word_loss_weight", "data.workers", "seed")  # fmt: skip
+          "max_uses_per_seen", "num_features", "distinctiveness", "overlap_threshold", "word_loss_weight", "data.workers",
+          "seed")  # fmt: skip
   return [key for key in flat if key.endswith(ends)]
 
 
@@ -361,9 +376,37 @@ def _check_values(flat: Mapping[str, Any]) -> list[str]:
     problems.append(
       "'transfer.max_uses_per_seen' couples the classes, which only 'transfer.solver' milp can do"
     )
+  problems += _check_variant(flat)
   for key in ("data.seen", "data.unseen", "vectors"):
     if not flat[key]:
       problems.append(
         f"'{key}' is empty, expected {'word vectors (FILE or hash:300)' if key == 'vectors' else 'a data set'}"
       )
+  return problems
+
+
+def _check_variant(flat: Mapping[str, Any]) -> list[str]:
+  """Switches of the model that do not go together."""
+  problems = []
+  tasks, names = flat["model.tasks"], ("cls", "mlm")
+  if not tasks or len(set(tasks)) < len(tasks) or not set(tasks) <= set(names):
+    problems.append(f"'model.tasks' is {','.join(tasks)!r}, expected cls, mlm or cls,mlm")
+  if flat["model.cross_modal"] and flat["model.temporal"] != "transformer":
+    problems.append(
+      f"'model.cross_modal' is a way to attend, which 'model.temporal' {flat['model.temporal']} does not do"
+    )
+  if flat["method"] == "rest" and len(tasks) == 1 and flat["transfer.space"] == "visual":
+    problems.append(
+      "'transfer.space' visual needs both 'model.tasks' (ResT section 4.3): one task alone ties no space "
+      "to the other; set transfer.space=semantic"
+    )
+  if flat["model.freeze_backbone"] and not flat["model.init_from"] and flat["model.backbone"] != "features":
+    problems.append(
+      "'model.freeze_backbone' would freeze random weights; say with 'model.init_from' where trained ones are"
+    )
+  if (flat["model.backbone"] == "features") != (flat["model.num_features"] > 0):
+    problems.append(
+      f"'model.num_features' is {flat['model.num_features']}, expected the width of the features for "
+      "'model.backbone' features, and 0 for any other"
+    )
   return problems

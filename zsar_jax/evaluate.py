@@ -6,7 +6,7 @@
 import json
 import pathlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,13 @@ from zsar_jax.session import Session
 from zsar_jax.train.apply import Apply
 from zsar_jax.train.state import TrainState
 from zsar_jax.types import ClassSet, EvalReport, Prototypes, VideoEmbeddings
-from zsar_jax.zeroshot.protocols import EmbeddedVideos, score_all, score_generalized, score_half
+from zsar_jax.zeroshot.protocols import (
+  EmbeddedVideos,
+  PrototypesFor,
+  score_all,
+  score_generalized,
+  score_half,
+)
 
 
 class Embedded(NamedTuple):
@@ -55,19 +61,41 @@ def evaluate(session: Session, state: TrainState) -> Result:
   return _score(session, Embedded(validation, seen_test, unseen), seen_visual)
 
 
+class Space(NamedTuple):
+  """Where the videos of one unseen data set are compared, and with what."""
+
+  place: Callable[
+    [Float32[np.ndarray, "V D"]], Float32[np.ndarray, "V P"]
+  ]  # what becomes of video embeddings
+  unseen: Prototypes
+  halves: Prototypes | PrototypesFor  # of half the unseen classes
+  seen: Prototypes
+
+
 def _score(session: Session, embedded: Embedded, seen_visual: Any) -> Result:
   corpus = session.corpus
   seen = _seen_prototypes(session, seen_visual)
-  rows, prototypes = [], [session.method.prototypes(d.classes, seen_visual) for d in corpus.unseen]
-  for data_set, kept, made in zip(corpus.unseen, embedded.unseen, prototypes, strict=True):
-    rows += _score_unseen(session, data_set, kept, embedded.seen_test, made, seen, seen_visual)
+  spaces = [_space(session, d.classes, seen_visual) for d in corpus.unseen]
+  rows: list[dict[str, Any]] = []
+  for data_set, kept, space in zip(corpus.unseen, embedded.unseen, spaces, strict=True):
+    rows += _score_unseen(session, data_set, kept, embedded.seen_test, space)
+    if space.unseen.space == "visual":
+      without = _without_transfer(session, data_set.classes, seen_visual)
+      videos = _videos(session.config, data_set, kept, "video", without)
+      rows.append(score_all(videos, without.unseen, primary=False))
   for level in ("video", "clip"):
     videos = _videos(session.config, corpus.validation, embedded.validation, level)
     rows.append(score_all(videos, seen, primary=level == "video", protocol="validation"))
-  names = [f"unseen/{d.name}" for d in corpus.unseen]
+  names, prototypes = [f"unseen/{d.name}" for d in corpus.unseen], [space.unseen for space in spaces]
   recipes = _recipes([d.name for d in corpus.unseen], prototypes, corpus.seen)
+  pretraining = session.pretraining and session.pretraining.as_dict()
   report = EvalReport(
-    to_dict(session.config), list(corpus.seen.names), corpus.overlap.as_dicts(), recipes, rows
+    to_dict(session.config),
+    list(corpus.seen.names),
+    corpus.overlap.as_dicts(),
+    recipes,
+    rows,
+    pretraining,
   )
   embeddings = {"seen/validation": embedded.validation, "seen/test": embedded.seen_test}
   embeddings |= dict(zip(names, embedded.unseen, strict=True))
@@ -75,39 +103,49 @@ def _score(session: Session, embedded: Embedded, seen_visual: Any) -> Result:
 
 
 def _score_unseen(session: Session, unseen: DataSet, kept: VideoEmbeddings, kept_seen: VideoEmbeddings,
-                  prototypes: Prototypes, seen: Prototypes, seen_visual: Any) -> list[dict[str, Any]]:  # fmt: skip
+                  space: Space) -> list[dict[str, Any]]:  # fmt: skip
   """The rows of one unseen data set; videos by their mean embedding are primary, single clips stand beside."""
   rows: list[dict[str, Any]] = []
-  config, method = session.config, session.method
+  config = session.config
   for level in ("video", "clip"):
     primary = level == "video"
-    videos = _videos(config, unseen, kept, level)
-    seen_videos = _videos(config, session.corpus.seen_test, kept_seen, level)
-    rows.append(score_all(videos, prototypes, primary=primary))
+    videos = _videos(config, unseen, kept, level, space)
+    seen_videos = _videos(config, session.corpus.seen_test, kept_seen, level, space)
+    rows.append(score_all(videos, space.unseen, primary=primary))
     if len(unseen.classes.names) >= 4:
-      recompose = prototypes if method.space == "semantic" else (
-        lambda classes: method.prototypes(unseen.classes.subset(classes), seen_visual))  # fmt: skip
-      rows.append(score_half(videos, recompose, primary=primary, num_splits=config.eval.num_splits))
-    rows.append(score_generalized(videos, seen_videos, prototypes, seen, primary=primary))
-  if method.space == "visual":
-    rows.append(_score_without_transfer(config, unseen, kept, seen, session.corpus.seen))
+      rows.append(score_half(videos, space.halves, primary=primary, num_splits=config.eval.num_splits))
+    rows.append(score_generalized(videos, seen_videos, space.unseen, space.seen, primary=primary))
   return rows
 
 
-def _score_without_transfer(config: Config, unseen: DataSet, kept: VideoEmbeddings, seen: Prototypes,
-                            seen_classes: ClassSet) -> dict[str, Any]:  # fmt: skip
-  """The visual space's nearest seen class, then the unseen name nearest to its name (ResT Sec. 4.3)."""
-  nearest = (_unit(kept.mean) @ _unit(seen.vectors).T).argmax(1)
-  videos = _videos(config, unseen, kept, "video")._replace(
-    embeddings=seen_classes.semantic_embeddings[nearest]
-  )
-  names = Prototypes(unseen.classes.names, unseen.classes.semantic_embeddings, "semantic")
-  return score_all(videos, names, primary=False)
+def _space(session: Session, unseen: ClassSet, seen_visual: Any) -> Space:
+  """The method's own; a visual one with transfer, unless `transfer.space` says semantic."""
+  method = session.method
+  if method.space == "visual" and session.config.transfer.space == "semantic":
+    return _without_transfer(session, unseen, seen_visual)
+  made = method.prototypes(unseen, seen_visual)
+  # The composition of a prototype depends on which other unseen classes are there (ResT Eq. 5).
+  halves = made if method.space == "semantic" else (
+    lambda classes: method.prototypes(unseen.subset(classes), seen_visual))  # fmt: skip
+  return Space(lambda embeddings: embeddings, made, halves, _seen_prototypes(session, seen_visual))
 
 
-def _videos(config: Config, data_set: DataSet, kept: VideoEmbeddings, level: str) -> EmbeddedVideos:
+def _without_transfer(session: Session, unseen: ClassSet, seen_visual: Any) -> Space:
+  """A video stands where the name of its visually nearest seen class stands (ResT Sec. 4.3)."""
+  classes = session.corpus.seen
+  names = Prototypes(unseen.names, unseen.semantic_embeddings, "semantic")
+
+  def place(embeddings: Float32[np.ndarray, "V D"]) -> Float32[np.ndarray, "V P"]:
+    return classes.semantic_embeddings[(_unit(embeddings) @ _unit(seen_visual).T).argmax(1)]
+
+  return Space(place, names, names, Prototypes(classes.names, classes.semantic_embeddings, "semantic"))
+
+
+def _videos(config: Config, data_set: DataSet, kept: VideoEmbeddings, level: str,
+            space: Space | None = None) -> EmbeddedVideos:  # fmt: skip
   embeddings, num_clips = (kept.mean, config.eval.num_clips) if level == "video" else (kept.first, 1)
-  return EmbeddedVideos(data_set.name, data_set.classes.names, embeddings, kept.label, num_clips,
+  placed = embeddings if space is None else space.place(embeddings)
+  return EmbeddedVideos(data_set.name, data_set.classes.names, placed, kept.label, num_clips,
                         data_set.num_skipped, level)  # fmt: skip
 
 

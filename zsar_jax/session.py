@@ -19,9 +19,10 @@ from zsar_jax.data.datasets import ClipReader, Corpus, DataSet, open_corpus
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.files import write_text
 from zsar_jax.methods import make_method
+from zsar_jax.methods.backbone import model_problems
 from zsar_jax.methods.base import Method
 from zsar_jax.methods.frames import normalize
-from zsar_jax.models import BACKBONES
+from zsar_jax.pretraining import Pretraining, begin, find_source, remember
 from zsar_jax.train import loop
 from zsar_jax.train.apply import Apply, make_apply
 from zsar_jax.train.checkpoint import CheckpointError, Checkpoints, has_checkpoints, read_saved_config
@@ -41,6 +42,7 @@ class Session(NamedTuple):
   network: Network
   stages: list[Stage]
   mesh: Mesh
+  pretraining: Pretraining | None  # of `model.init_from`
 
   def compile(self, function: Callable[[Any, Array], Array]) -> Apply:
     """jit of `function(model, normalised frames [B,N,T,H,W,C])`, which is then given frames as stored."""
@@ -88,27 +90,29 @@ def open_session(
   """
   _check_model(config)
   _prepare_workdir(config, workdir, must_resume, force)
+  source = find_source(config, workdir)
   mesh = make_mesh()
   check_batch(config.train.batch_size, mesh.size, config.train.accumulate, config.model.bn_group_size)
   corpus = open_corpus(config)
   method = make_method(config, corpus.seen)
   network = _make_network(config, method)
+  network, pretraining = begin(config, workdir, source, corpus, method, network)
   stages = make_stages(config, method, network.params, len(corpus.train.rows))
   if not must_resume:
     write_text(workdir / "config.json", json.dumps(to_dict(config), indent=1) + "\n")
+    remember(workdir, corpus.seen.names, pretraining)
   reader = ClipReader(config, round_up(config.eval.batch_size, mesh.size), word_table(corpus.seen.words))
-  session = Session(config, workdir, corpus, reader, method, network, stages, mesh)
+  session = Session(config, workdir, corpus, reader, method, network, stages, mesh, pretraining)
   _show(session)
   return session
 
 
 def _check_model(config: Config) -> None:
-  problems = []
-  if config.model.backbone not in BACKBONES:
-    problems.append(f"'model.backbone' is {config.model.backbone!r}, expected one of {', '.join(BACKBONES)}")
-  if config.model.width % config.model.num_heads:
+  problems = model_problems(config)
+  if config.model.backbone == "features":
     problems.append(
-      f"'model.width' {config.model.width} does not divide into {config.model.num_heads} 'model.num_heads'"
+      "'model.backbone' features reads precomputed features, but a data set of videos holds frames: use it from Python "
+      "(zsar_jax.models), or choose an encoder"
     )
   raise_all(problems, "the config is wrong:")
 
@@ -181,9 +185,25 @@ def _show(session: Session) -> None:
     console.print(
       "[yellow]word vectors are made from the words' letters (hash:): a stand-in without meaning[/yellow]"
     )
+  if session.pretraining is not None:
+    _show_pretraining(console, session.pretraining)
   phases = ", ".join(f"{s.phase.name} {s.end - s.start} steps" for s in session.stages)
   console.print(f"[bold]model[/bold]  {config.method} on {config.model.backbone}, "
                 f"{session.network.num_parameters:,} parameters; {phases}")  # fmt: skip
+
+
+def _show_pretraining(console: Console, pretraining: Pretraining) -> None:
+  for message in pretraining.messages:
+    console.print(f"[bold]pretrained[/bold]  {message}")
+  if pretraining.audit is None:
+    console.print(
+      f"[yellow]the classes that {pretraining.origin} was trained on are unknown: an unseen class may be among them[/yellow]"
+    )
+    return
+  leaks = [f"{name} (as {other}, {distance:.3f})" for name, other, distance in pretraining.audit.leaks]
+  color = "yellow" if leaks else "default"
+  console.print(f"[{color}][bold]leaks[/bold]  {len(leaks)} of the {len(pretraining.classes or ())} classes it was trained on "
+                f"are too near an unseen one: {_short(leaks) or 'none'}[/{color}]")  # fmt: skip
 
 
 def _show_config(console: Console, config: Config) -> None:

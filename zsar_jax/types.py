@@ -63,3 +63,4 @@ class EvalReport(NamedTuple):
   removed_classes: list[dict[str, Any]]
   prototypes: dict[str, list[tuple[str, float]]]
   evaluations: list[dict[str, Any]]
+  pretraining: dict[str, Any] | None = None  # borrowed weights, and which of their classes leak

@@ -24,8 +24,8 @@ SMALL = {
 }
 
 
-def build(backbone="resnet_tiny"):
-  return ResT(BACKBONES[backbone](rngs=nnx.Rngs(0)), **SMALL, rngs=nnx.Rngs(1))
+def build(backbone="resnet_tiny", **variant):
+  return ResT(BACKBONES[backbone](rngs=nnx.Rngs(0)), **SMALL, **variant, rngs=nnx.Rngs(1))
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +87,8 @@ def test_frame_outputs_are_bit_identical_too(model):
     return encoder(tokens, block_mask(4, 3), train=False)[:, :5]
 
   tokens = normal((2, 8, 16))
-  one = call(rows, model.encoder, tokens)
-  np.testing.assert_array_equal(one, call(rows, model.encoder, tokens.at[:, 5:].add(3.0)))
+  one = call(rows, model.encoder.transformer, tokens)
+  np.testing.assert_array_equal(one, call(rows, model.encoder.transformer, tokens.at[:, 5:].add(3.0)))
 
 
 def test_class_loss_sends_no_gradient_into_words(model):
@@ -101,14 +101,14 @@ def test_class_loss_sends_no_gradient_into_words(model):
 
   gradients = jax.jit(jax.grad(loss))(params)
   assert (np.asarray(gradients["word_embedding"][...]) == 0).all()
-  assert np.abs(gradients["frame_position_embedding"][...]).max() > 0
+  assert np.abs(gradients["encoder"]["frame_position_embedding"][...]).max() > 0
 
 
 def test_a_word_feels_no_word_to_its_right_and_every_frame(model):
   words = jnp.array([[2, 3, 4, 5]])
 
   def word_outputs(model, position, features):
-    model.word_position_embedding[...] = position
+    model.encoder.word_position_embedding[...] = position
     return jnp.abs(from_features(model, features, words).word_logits[0]).sum(-1)
 
   def jacobian(model, position, features):
@@ -116,7 +116,7 @@ def test_a_word_feels_no_word_to_its_right_and_every_frame(model):
       position, features
     )
 
-  by_word, by_frame = call(jacobian, model, model.word_position_embedding[...], FEATURES[:1])
+  by_word, by_frame = call(jacobian, model, model.encoder.word_position_embedding[...], FEATURES[:1])
   felt = np.abs(by_word).sum(-1) > 0
   np.testing.assert_array_equal(felt, np.tril(np.ones((4, 4))))
   assert (np.abs(by_frame).sum((1, 3)) > 0).all()
@@ -150,8 +150,7 @@ def test_padding_changes_nothing(model):
 def test_training_mode_uses_dropout_and_batch_statistics(model):
   def run(model, frames):
     one, other = (
-      model(frames, WORDS, train=True, rngs=nnx.Rngs(dropout=seed), train_backbone=False).visual
-      for seed in (0, 1)
+      model.from_features(FEATURES, WORDS, train=True, rngs=nnx.Rngs(dropout=seed)).visual for seed in (0, 1)
     )
     before = model.backbone.stem.conv.bn.mean[...]
     model.warmup_logits(frames, train=True)
@@ -174,6 +173,21 @@ def test_too_many_frames_or_words(model):
     model.from_features(FEATURES[:1], jnp.ones((1, 5), int), train=False)
 
 
+def test_frames_shared_by_overlapping_clips_give_the_same_embeddings(model):
+  """25 overlapping clips cost one pass of the backbone over the distinct frames (fixed crop)."""
+  video = normal((2, 7, 8, 8, 3), seed=3)
+  positions = jnp.array(
+    [[[0, 1, 2, 3], [1, 2, 3, 4], [3, 4, 5, 6]], [[0, 0, 1, 1], [2, 3, 4, 5], [6, 6, 6, 6]]]
+  )
+
+  def both(model, video):
+    clips = jax.vmap(lambda frames, where: frames[where])(video, positions)
+    return model.embed(clips), model.embed_shared(video, positions)
+
+  one_by_one, shared = call(both, model, video)
+  np.testing.assert_allclose(shared, one_by_one, rtol=1e-5, atol=1e-5)
+
+
 def test_size_of_the_papers_transformer():
   """BERT-base: 12 layers of 7.1 M and two LayerNorms of 1536 each, a final norm."""
   model = nnx.eval_shape(lambda: ResT(
@@ -181,7 +195,7 @@ def test_size_of_the_papers_transformer():
     rngs=nnx.Rngs(1),
   ))  # fmt: skip
   layer = 4 * (768 * 768 + 768) + 2 * 768 * 3072 + 3072 + 768 + 4 * 768
-  params = nnx.state(model.encoder, nnx.Param)
+  params = nnx.state(model.encoder.transformer, nnx.Param)
   assert sum(leaf.size for leaf in jax.tree.leaves(params)) == 12 * layer + 2 * 768
 
 

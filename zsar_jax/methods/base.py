@@ -31,13 +31,15 @@ class Phase(NamedTuple):
   scores: Scores  # of the seen classes: what validation during the phase ranks by
   optim: OptimConfig
   trains: tuple[str, ...]  # top-level parts of the model that are updated; empty: all
+  keeps: tuple[str, ...] = ()  # but these
 
 
 class Method(Protocol):
   """What a zero-shot action recognition system must say; all else is written once."""
 
-  space: str  # where its prototypes live: "semantic" or "visual"
+  space: str  # where videos are compared: "semantic" or "visual"
   seen: ClassSet
+  class_parts: tuple[str, ...]  # parts of the model that mean something for its own seen classes alone
 
   def init_model(self, seed: int) -> nnx.Module:
     """A model with fresh parameters."""

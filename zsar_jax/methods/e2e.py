@@ -6,8 +6,8 @@ from flax import nnx
 from jaxtyping import Array, Float, Float32
 
 from zsar_jax.config import Config
+from zsar_jax.methods.backbone import freezing, make_backbone
 from zsar_jax.methods.base import Clips, Phase
-from zsar_jax.models import BACKBONES
 from zsar_jax.models.e2e import E2E
 from zsar_jax.types import ClassSet, Prototypes
 
@@ -16,6 +16,7 @@ class E2EMethod:
   """A video is compared with the word vectors of the class names (Eq. 1)."""
 
   space = "semantic"
+  class_parts: tuple[str, ...] = ()
 
   def __init__(self, config: Config, seen: ClassSet):
     self.config = config
@@ -24,14 +25,14 @@ class E2EMethod:
 
   def init_model(self, seed: int) -> E2E:
     model, rngs = self.config.model, nnx.Rngs(seed)
-    dtype = jnp.dtype(model.dtype)
-    backbone = BACKBONES[model.backbone](
-      rngs=rngs, dtype=dtype, bn_group_size=model.bn_group_size or None, remat=model.remat
-    )
-    return E2E(backbone, self.targets.shape[1], model.dropout, rngs=rngs, dtype=dtype)
+    backbone = make_backbone(self.config, rngs)
+    num_outputs, dtype = self.targets.shape[1], jnp.dtype(model.dtype)
+    return E2E(backbone, num_outputs, model.dropout, freeze=freezing(self.config), rngs=rngs, dtype=dtype)
 
   def phases(self) -> tuple[Phase, ...]:
-    return (Phase("joint", self.loss, self.scores, self.config.train.joint, ()),)
+    """One; with a frozen backbone it is the baseline of Sec. 3.2."""
+    keeps = ("backbone",) if self.config.model.freeze_backbone else ()
+    return (Phase("joint", self.loss, self.scores, self.config.train.joint, (), keeps),)
 
   def loss(self, model: E2E, batch: Clips, rngs: nnx.Rngs) -> tuple[Array, dict[str, Array]]:
     """Squared error to the word vector (Eq. 2): the mean over unit vectors' elements where `normalize` is on

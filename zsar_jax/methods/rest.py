@@ -1,18 +1,17 @@
 """ResT (Lin et al. 2022): classify seen actions, and compose unseen ones from them."""
 
-import functools
-
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float, Float32, Int
 
 from zsar_jax.classes.vocabulary import FIRST_WORD, vocabulary, word_table
 from zsar_jax.config import Config
+from zsar_jax.methods.backbone import freezing, make_backbone
 from zsar_jax.methods.base import Clips, Phase
-from zsar_jax.models import BACKBONES
-from zsar_jax.models.rest import ResT, mask_words
+from zsar_jax.models.rest import PAD_ID, ResT, mask_words
 from zsar_jax.types import ClassSet, Prototypes
 from zsar_jax.zeroshot.compose import transfer
 
@@ -21,6 +20,7 @@ class ResTMethod:
   """A video is compared with weighted means of seen classes' visual prototypes (Eq. 6)."""
 
   space = "visual"
+  class_parts: tuple[str, ...] = ("warmup_head", "class_head", "word_embedding", "word_head")
 
   def __init__(self, config: Config, seen: ClassSet):
     self.config = config
@@ -28,12 +28,8 @@ class ResTMethod:
 
   def init_model(self, seed: int) -> ResT:
     config, model, rngs = self.config, self.config.model, nnx.Rngs(seed)
-    dtype = jnp.dtype(model.dtype)
-    backbone = BACKBONES[model.backbone](
-      rngs=rngs, dtype=dtype, bn_group_size=self._group_size, remat=model.remat
-    )
     return ResT(
-      backbone,
+      make_backbone(config, rngs),
       num_classes=len(self.seen.names),
       vocabulary_size=FIRST_WORD + len(vocabulary(self.seen.words)),
       max_words=word_table(self.seen.words).shape[1],
@@ -43,16 +39,22 @@ class ResTMethod:
       num_heads=model.num_heads,
       hidden=model.hidden,
       dropout=model.dropout,
+      temporal=model.temporal,
+      tasks=model.tasks,
+      cross_modal=model.cross_modal,
+      freeze=freezing(config),
       rngs=rngs,
-      dtype=dtype,
+      dtype=jnp.dtype(model.dtype),
     )
 
   def phases(self) -> tuple[Phase, ...]:
-    """Warm-up of the frame encoder, then everything (Sec. 4.1)."""
-    train = self.config.train
+    """Warm-up of the frame encoder, then everything (Sec. 4.1). A frozen encoder needs no warm-up."""
+    train, frozen = self.config.train, self.config.model.freeze_backbone
     warmup = Phase("warmup", self.warmup_loss, self.warmup_scores, train.warmup, ("backbone", "warmup_head"))
-    joint = Phase("joint", self.loss, self.scores, train.joint, ())
-    return (warmup, joint) if train.warmup.steps or train.warmup.epochs else (joint,)
+    joint = Phase(
+      "joint", self.loss, self.scores, train.joint, (), ("backbone", "warmup_head") if frozen else ()
+    )
+    return (warmup, joint) if not frozen and (train.warmup.steps or train.warmup.epochs) else (joint,)
 
   def warmup_loss(self, model: ResT, batch: Clips, rngs: nnx.Rngs) -> tuple[Array, dict[str, Array]]:
     """Cross-entropy of the mean-pooled frame features."""
@@ -60,25 +62,30 @@ class ResTMethod:
     return _cross_entropy(logits, batch.label), {"accuracy": _accuracy(logits, batch.label)}
 
   def loss(self, model: ResT, batch: Clips, rngs: nnx.Rngs) -> tuple[Array, dict[str, Array]]:
-    """Classification plus omega times masked words (Sec. 3.2.4); both tasks share one pass."""
+    """Classification plus omega times masked words (Sec. 3.2.4), or the one of them that `model.tasks` names; one pass for both."""
     words, chosen = mask_words(rngs.words(), batch.words, self.config.model.mask_rate)
     output = model(_one_clip(batch.frames), words, train=True, rngs=rngs)
-    assert output.word_logits is not None, "words were given"
-    class_loss = _cross_entropy(output.class_logits, batch.label)
-    word_loss = _masked_cross_entropy(output.word_logits, batch.words, chosen)
-    metrics = {
-      "class_loss": class_loss,
-      "word_loss": word_loss,
-      "accuracy": _accuracy(output.class_logits, batch.label),
-    }
-    return class_loss + self.config.model.word_loss_weight * word_loss, metrics
+    loss: Array = jnp.float32(0)
+    metrics: dict[str, Array] = {}
+    if output.class_logits is not None:
+      metrics["class_loss"] = _cross_entropy(output.class_logits, batch.label)
+      metrics["accuracy"] = _accuracy(output.class_logits, batch.label)
+      loss = loss + metrics["class_loss"]
+    if output.word_logits is not None:
+      metrics["word_loss"] = _masked_cross_entropy(output.word_logits, batch.words, chosen)
+      loss = loss + self.config.model.word_loss_weight * metrics["word_loss"]
+    return loss, metrics
 
   def warmup_scores(self, model: ResT, frames: Float[Array, "B N T H W C"]) -> Float[Array, "B K"]:
     return model.warmup_logits(_one_clip(frames), train=False).astype(jnp.float32)
 
   def scores(self, model: ResT, frames: Float[Array, "B N T H W C"]) -> Float[Array, "B K"]:
-    """The classification head's logits for the first clip."""
-    return model(_one_clip(frames), None, train=False).class_logits.astype(jnp.float32)
+    """The first clip's class logits; without the class task, the mean log-probability of each class's words."""
+    output = model.infer(_one_clip(frames))
+    if output.class_logits is not None:
+      return output.class_logits.astype(jnp.float32)
+    assert output.word_logits is not None, "one task is on"
+    return _word_scores(output.word_logits, jnp.asarray(word_table(self.seen.words)))
 
   def embed(self, model: ResT, frames: Float[Array, "B N T H W C"]) -> Float[Array, "B N D"]:
     return model.embed(frames).astype(jnp.float32)
@@ -98,15 +105,6 @@ class ResTMethod:
       solver=transfer_config.solver,
     )
 
-  @functools.cached_property
-  def _group_size(self) -> int | None:
-    """BatchNorm's group: rows are frames in a 2-D backbone, clips in a 3-D one."""
-    make = BACKBONES[self.config.model.backbone]
-    rows_per_clip = {2: self.config.data.num_frames, 3: 1}[
-      nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0))).num_dims
-    ]
-    return self.config.model.bn_group_size * rows_per_clip or None
-
 
 def _one_clip(frames: Float[Array, "B N T H W C"]) -> Float[Array, "B T H W C"]:
   return frames[:, 0]
@@ -123,3 +121,10 @@ def _masked_cross_entropy(logits: Float[Array, "B L V"], words: Array, chosen: A
 
 def _accuracy(logits: Float[Array, "B K"], label: Array) -> Array:
   return 100 * (jnp.argmax(logits, axis=-1) == label).mean()
+
+
+def _word_scores(logits: Float[Array, "B L V"], table: Int[Array, "K L"]) -> Float[Array, "B K"]:
+  log_probability = jax.nn.log_softmax(logits.astype(jnp.float32), axis=-1)
+  of_words = log_probability[:, jnp.arange(table.shape[1])[None], table]  # [B,K,L]
+  is_word = table != PAD_ID
+  return (of_words * is_word).sum(-1) / is_word.sum(-1)

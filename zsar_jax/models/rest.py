@@ -1,5 +1,6 @@
 """ResT (Lin et al. 2022): frames, and in training words, through one transformer under a mask that keeps text from vision."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import jax
@@ -8,20 +9,23 @@ from flax import nnx
 from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
-from zsar_jax.models.layers import Dropout
-from zsar_jax.models.resnet import ResNet
-from zsar_jax.models.transformer import EMBEDDING_INIT, TransformerEncoder, block_mask
-from zsar_jax.models.video_resnet import VideoResNet
+from zsar_jax.models.backbone import Backbone
+from zsar_jax.models.encode import TRAINED, Freeze, encode
+from zsar_jax.models.transformer import EMBEDDING_INIT, CrossModalEncoder
+from zsar_jax.models.two_stream import TwoStreamEncoder
 
 PAD_ID, MASK_ID, FIRST_WORD_ID = 0, 1, 2
+TASKS = ("cls", "mlm")
 
 
 class RestOutput(NamedTuple):
   """What one pass gives."""
 
-  visual: Float[Array, "B D"]  # the [CLS] output x, after the final norm: the video's embedding
-  class_logits: Float[Array, "B K"]
-  word_logits: Float[Array, "B L V"] | None  # None where no words were given
+  visual: Float[
+    Array, "B D"
+  ]  # the video's embedding: the [CLS] output x; without the class task the mean word output
+  class_logits: Float[Array, "B K"] | None  # None without the class task
+  word_logits: Float[Array, "B L V"] | None  # None without the word task, or where no words were given
 
 
 class MLP(nnx.Module):
@@ -40,11 +44,15 @@ class ResT(nnx.Module):
 
   Word ids: 0 padding, 1 [MASK], words from 2; `vocabulary_size` counts them all. `num_frames` is the number of visual positions
   there are embeddings for (frames of a clip). A 3-D backbone gives one token per temporal position that it leaves.
+
+  The paper's variants (section 4.3): `temporal` "rnn" or "lstm" reads frames and words in two streams, and `num_heads`, `hidden`
+  mean nothing; `tasks` "cls" or "mlm" alone; `cross_modal` lets frames attend to words; `freeze` keeps the backbone as it came.
+  Raises ValueError for combinations that mean nothing.
   """
 
   def __init__(
     self,
-    backbone: ResNet | VideoResNet,
+    backbone: Backbone,
     *,
     num_classes: int,
     vocabulary_size: int,
@@ -55,55 +63,73 @@ class ResT(nnx.Module):
     num_heads: int = 12,
     hidden: int = 3072,
     dropout: float = 0.1,
+    temporal: str = "transformer",
+    tasks: Collection[str] = TASKS,
+    cross_modal: bool = False,
+    freeze: Freeze = TRAINED,
     rngs: nnx.Rngs,
     dtype: DTypeLike = jnp.float32,
   ):
-    self.dtype, self.num_frames, self.max_words = dtype, num_frames, max_words
+    _check_variant(temporal, tasks, cross_modal)
+    self.dtype, self.max_words, self.freeze = dtype, max_words, freeze
+    # Frames that see words, or an embedding made of word outputs, need words in evaluation too.
+    self.reads_words = cross_modal or "cls" not in tasks
     self.backbone = backbone
     self.warmup_head = nnx.Linear(backbone.num_features, num_classes, dtype=dtype, rngs=rngs)
     self.projection = nnx.Linear(backbone.num_features, width, dtype=dtype, rngs=rngs)
+    self.encoder = (
+      CrossModalEncoder(
+        num_frames=num_frames,
+        max_words=max_words,
+        width=width,
+        num_layers=num_layers,
+        num_heads=num_heads,
+        hidden=hidden,
+        dropout=dropout,
+        cross_modal=cross_modal,
+        rngs=rngs,
+        dtype=dtype,
+      )
+      if temporal == "transformer"
+      else TwoStreamEncoder(temporal, num_layers, width, dropout, rngs=rngs, dtype=dtype)
+    )
+    self.class_head = MLP(width, width, num_classes, rngs=rngs, dtype=dtype) if "cls" in tasks else None
+    # Words stand among the inputs where they are named, and where frames may read them.
+    has_words = "mlm" in tasks or cross_modal
+    self.word_embedding = (
+      nnx.Param(EMBEDDING_INIT(rngs.params(), (vocabulary_size, width), jnp.float32)) if has_words else None
+    )
+    self.word_head = MLP(width, width, vocabulary_size, rngs=rngs, dtype=dtype) if "mlm" in tasks else None
 
-    def table(rows):
-      return nnx.Param(EMBEDDING_INIT(rngs.params(), (rows, width), jnp.float32))
+  def frame_features(self, frames: Float[Array, "B T ..."], train: bool) -> Float[Array, "B T2 P"]:
+    """One feature vector per frame (2-D backbone) or temporal position (3-D).
 
-    self.cls_embedding = table(1)
-    self.word_embedding = table(vocabulary_size)
-    self.frame_position_embedding = table(num_frames)
-    self.word_position_embedding = table(max_words)
-    self.modality_embedding = table(2)  # vision, text
-    self.dropout = Dropout(dropout)
-    self.encoder = TransformerEncoder(num_layers, width, num_heads, hidden, dropout, rngs=rngs, dtype=dtype)
-    self.class_head = MLP(width, width, num_classes, rngs=rngs, dtype=dtype)
-    self.word_head = MLP(width, width, vocabulary_size, rngs=rngs, dtype=dtype)
-
-  def frame_features(self, frames: Float[Array, "B T H W C"], train: bool) -> Float[Array, "B T2 P"]:
-    """One feature vector per frame (2-D backbone) or temporal position (3-D). frames: normalised RGB; `train` as in `BatchNorm`."""
-    if isinstance(self.backbone, VideoResNet):
-      return self.backbone(frames, train, pool=False)
+    frames: normalised RGB [B,T,H,W,C], or precomputed features [B,T,P]; `train` as in `BatchNorm`.
+    """
+    if self.backbone.num_dims != 2:
+      return encode(self.backbone, frames, train, self.freeze, pool=False)
     batch, num = frames.shape[:2]
-    features = self.backbone(frames.reshape(batch * num, *frames.shape[2:]), train)
+    features = encode(self.backbone, frames.reshape(batch * num, *frames.shape[2:]), train, self.freeze)
     return features.reshape(batch, num, -1)
 
-  def warmup_logits(self, frames: Float[Array, "B T H W C"], train: bool) -> Float[Array, "B K"]:
+  def warmup_logits(self, frames: Float[Array, "B T ..."], train: bool) -> Float[Array, "B K"]:
     """Linear classifier on the mean frame feature: all there is in the warm-up phase (section 4.1), unused after it."""
     return self.warmup_head(self.frame_features(frames, train).mean(1))
 
   def __call__(
     self,
-    frames: Float[Array, "B T H W C"],
+    frames: Float[Array, "B T ..."],
     words: Int[Array, "B L"] | None,
     *,
     train: bool,
     rngs: nnx.Rngs | None = None,
-    train_backbone: bool | None = None,
   ) -> RestOutput:
     """One pass for both tasks. words: ids of the label's words, masked already (`mask_words`); None: vision alone.
 
-    rngs: `dropout` keys, needed in training. train_backbone: whether BatchNorm uses and moves batch statistics; None: as `train`.
-    Raises ValueError where there are more frames or words than position embeddings.
+    rngs: `dropout` keys, needed in training. Raises ValueError where there are more frames or words than position embeddings, or no
+    words where the variant needs them.
     """
-    features = self.frame_features(frames, train if train_backbone is None else train_backbone)
-    return self.from_features(features, words, train=train, rngs=rngs)
+    return self.from_features(self.frame_features(frames, train), words, train=train, rngs=rngs)
 
   def from_features(
     self,
@@ -114,40 +140,65 @@ class ResT(nnx.Module):
     rngs: nnx.Rngs | None = None,
   ) -> RestOutput:
     """`__call__` after the backbone."""
-    num_visual = features.shape[1]
-    tokens, mask = self._visual_tokens(features), None
-    if words is not None:
-      tokens = jnp.concatenate([tokens, self._word_tokens(words)], 1)
-      mask = block_mask(num_visual, words.shape[1], words != PAD_ID)
-    tokens = self.dropout(tokens, rngs, train)
-    outputs = self.encoder(tokens, mask, train=train, rngs=rngs)
-    visual = outputs[:, 0]
-    word_logits = None if words is None else self.word_head(outputs[:, 1 + num_visual :])
+    tokens = is_word = None
+    if self.word_embedding is not None and words is not None:
+      tokens, is_word = self.word_embedding[...][words].astype(self.dtype), words != PAD_ID
+    if self.reads_words and tokens is None:
+      raise ValueError("ResT: this variant reads words; give [MASK] (id 1) where they are unknown")
+    visual, outputs = self.encoder(self.projection(features), tokens, is_word, train=train, rngs=rngs)
+    word_logits = None if self.word_head is None or outputs is None else self.word_head(outputs)
+    if self.class_head is None:
+      assert outputs is not None
+      assert is_word is not None
+      return RestOutput(_mean_words(outputs, is_word), None, word_logits)
     return RestOutput(visual, self.class_head(visual), word_logits)
 
-  def embed(self, frames: Float[Array, "B N T H W C"]) -> Float[Array, "B N D"]:
-    """Visual embedding of each clip, not normalised; evaluation mode. Text is left out: under the mask it cannot change [CLS]."""
+  def infer(self, frames: Float[Array, "B T ..."]) -> RestOutput:
+    """The pass in evaluation mode over videos whose words are unknown.
+
+    Text is left out, for under the mask it cannot change [CLS]; variants that read words get [MASK] at every position.
+    """
+    features = self.frame_features(frames, train=False)
+    return self.from_features(features, self.unknown_words(len(frames)), train=False)
+
+  def unknown_words(self, batch: int) -> Int[Array, "B L"] | None:
+    """What stands for the words of unlabelled videos: [MASK]s where the variant reads words, else nothing."""
+    return jnp.full((batch, self.max_words), MASK_ID) if self.reads_words else None
+
+  def embed(self, frames: Float[Array, "B N T ..."]) -> Float[Array, "B N D"]:
+    """Embedding of each clip, not normalised; evaluation mode."""
     batch, clips = frames.shape[:2]
-    features = self.frame_features(frames.reshape(batch * clips, *frames.shape[2:]), train=False)
-    outputs = self.encoder(self._visual_tokens(features), train=False)
-    return outputs[:, 0].reshape(batch, clips, -1)
+    return self.infer(frames.reshape(batch * clips, *frames.shape[2:])).visual.reshape(batch, clips, -1)
 
-  def _visual_tokens(self, features):
-    """[B,T,P] -> [B,1+T,D]: [CLS], then frames."""
-    num_visual = features.shape[1]
-    if num_visual > self.num_frames:
-      raise ValueError(f"ResT: {num_visual} frames, but it was built with num_frames={self.num_frames}")
-    frames = self.projection(features) + self.frame_position_embedding[:num_visual].astype(self.dtype)
-    cls = jnp.broadcast_to(self.cls_embedding[...].astype(self.dtype), (len(features), 1, frames.shape[-1]))
-    return jnp.concatenate([cls, frames], 1) + self.modality_embedding[0].astype(self.dtype)
+  def embed_shared(
+    self, frames: Float[Array, "B F H W C"], positions: Int[Array, "B N T"]
+  ) -> Float[Array, "B N D"]:
+    """`embed` of N clips cut from F frames, `positions` saying which: the 2-D backbone sees each frame once, however clips overlap.
 
-  def _word_tokens(self, words):
-    """[B,L] ids -> [B,L,D]."""
-    num_words = words.shape[1]
-    if num_words > self.max_words:
-      raise ValueError(f"ResT: {num_words} words, but it was built with max_words={self.max_words}")
-    position = self.word_position_embedding[:num_words] + self.modality_embedding[1]
-    return (self.word_embedding[...][words] + position).astype(self.dtype)
+    The same numbers as embedding the clips one by one. Raises ValueError for a backbone that reads clips.
+    """
+    if self.backbone.num_dims != 2:
+      raise ValueError(
+        "ResT.embed_shared: frames are shared by 2-D backbones alone; this one reads whole clips"
+      )
+    features = self.frame_features(frames, train=False)  # [B,F,P]
+    clips = jax.vmap(lambda rows, where: rows[where])(features, positions)  # [B,N,T,P]
+    batch, num = clips.shape[:2]
+    clips = clips.reshape(batch * num, *clips.shape[2:])
+    output = self.from_features(clips, self.unknown_words(len(clips)), train=False)
+    return output.visual.reshape(batch, num, -1)
+
+
+def _check_variant(temporal: str, tasks: Collection[str], cross_modal: bool) -> None:
+  if not tasks or not set(tasks) <= set(TASKS):
+    raise ValueError(f"ResT: tasks={tuple(tasks)} should be cls, mlm or both")
+  if temporal != "transformer" and cross_modal:
+    raise ValueError(f"ResT: cross_modal is a way to attend; temporal={temporal!r} has no attention")
+
+
+def _mean_words(outputs: Float[Array, "B L D"], is_word: Bool[Array, "B L"]) -> Float[Array, "B D"]:
+  share = is_word / jnp.maximum(is_word.sum(1, keepdims=True), 1)
+  return jnp.einsum("bld,bl->bd", outputs, share.astype(outputs.dtype))
 
 
 def mask_words(

@@ -114,3 +114,73 @@ class TransformerEncoder(nnx.Module):
     for layer in self.layers:
       x = layer(x, mask, train=train, rngs=rngs)
     return self.norm(x)
+
+
+class CrossModalEncoder(nnx.Module):
+  """[[CLS], frames, words] with learned positions and modalities through one transformer under `block_mask` (section 3.2.1)."""
+
+  def __init__(
+    self,
+    *,
+    num_frames: int,
+    max_words: int,
+    width: int,
+    num_layers: int,
+    num_heads: int,
+    hidden: int,
+    dropout: float = 0.1,
+    cross_modal: bool = False,
+    rngs: nnx.Rngs,
+    dtype: DTypeLike = jnp.float32,
+  ):
+    self.num_frames, self.max_words, self.cross_modal, self.dtype = num_frames, max_words, cross_modal, dtype
+
+    def table(rows):
+      return nnx.Param(EMBEDDING_INIT(rngs.params(), (rows, width), jnp.float32))
+
+    self.cls_embedding = table(1)
+    self.frame_position_embedding = table(num_frames)
+    self.word_position_embedding = table(max_words)
+    self.modality_embedding = table(2)  # vision, text
+    self.dropout = Dropout(dropout)
+    self.transformer = TransformerEncoder(
+      num_layers, width, num_heads, hidden, dropout, rngs=rngs, dtype=dtype
+    )
+
+  def __call__(
+    self,
+    frames: Float[Array, "B T D"],
+    words: Float[Array, "B L D"] | None,
+    is_word: Bool[Array, "B L"] | None,
+    *,
+    train: bool,
+    rngs: nnx.Rngs | None,
+  ) -> tuple[Float[Array, "B D"], Float[Array, "B L D"] | None]:
+    """The outputs of [CLS] and of the words, after the final norm. words None: vision alone.
+
+    is_word: False where `words` is padding. rngs: `dropout` keys, needed in training. Raises ValueError where there are more frames
+    or words than position embeddings.
+    """
+    num_visual, mask = frames.shape[1], None
+    tokens = self._visual_tokens(frames)
+    if words is not None:
+      tokens = jnp.concatenate([tokens, self._word_tokens(words)], 1)
+      mask = block_mask(num_visual, words.shape[1], is_word, self.cross_modal)
+    tokens = self.dropout(tokens, rngs, train)
+    outputs = self.transformer(tokens, mask, train=train, rngs=rngs)
+    return outputs[:, 0], None if words is None else outputs[:, 1 + num_visual :]
+
+  def _visual_tokens(self, frames):
+    """[B,T,D] -> [B,1+T,D]: [CLS], then frames."""
+    num_visual = frames.shape[1]
+    if num_visual > self.num_frames:
+      raise ValueError(f"ResT: {num_visual} frames, but it was built with num_frames={self.num_frames}")
+    frames = frames + self.frame_position_embedding[:num_visual].astype(self.dtype)
+    cls = jnp.broadcast_to(self.cls_embedding[...].astype(self.dtype), (len(frames), 1, frames.shape[-1]))
+    return jnp.concatenate([cls, frames], 1) + self.modality_embedding[0].astype(self.dtype)
+
+  def _word_tokens(self, words):
+    num_words = words.shape[1]
+    if num_words > self.max_words:
+      raise ValueError(f"ResT: {num_words} words, but it was built with max_words={self.max_words}")
+    return words + (self.word_position_embedding[:num_words] + self.modality_embedding[1]).astype(self.dtype)

@@ -38,13 +38,21 @@ def make_schedule(optim: OptimConfig, train: TrainConfig, length: PhaseLength) -
 
 
 def make_optimizer(
-  optim: OptimConfig, schedule: optax.Schedule, trains: Sequence[str], params: Any
+  optim: OptimConfig,
+  schedule: optax.Schedule,
+  trains: Sequence[str],
+  params: Any,
+  keeps: Sequence[str] = (),
 ) -> optax.GradientTransformation:
-  """The phase's optimizer; parts of the model that the phase does not train stay as they are, decay included."""
+  """The phase's optimizer; parts of the model that the phase does not train stay as they are, decay included.
+
+  `trains` and `keeps` name top-level parts of `params`: only `trains` (empty: all), less `keeps`, are updated.
+  """
   transform = _transform(optim, schedule)
-  if not trains:
+  if not trains and not keeps:
     return transform
-  labels = {name: jax.tree.map(lambda _: "train" if name in trains else "keep", part)  # noqa: B023
+  trained = (set(trains) or set(params)) - set(keeps)
+  labels = {name: jax.tree.map(lambda _: "train" if name in trained else "keep", part)  # noqa: B023
             for name, part in params.items()}  # fmt: skip
   return optax.partition({"train": transform, "keep": optax.set_to_zero()}, labels)
 

@@ -66,7 +66,7 @@ def make_stages(config: Config, method: Method, params: Any, num_videos: int) ->
     length: PhaseLength = phase_length(phase.optim, config.train, num_videos)
     start = stages[-1].end if stages else 0
     schedule = make_schedule(phase.optim, config.train, length)
-    optimizer = make_optimizer(phase.optim, schedule, phase.trains, params)
+    optimizer = make_optimizer(phase.optim, schedule, phase.trains, params, phase.keeps)
     stages.append(Stage(phase, start, start + length.steps, schedule, optimizer))
   return stages
 

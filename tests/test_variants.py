@@ -1,0 +1,99 @@
+"""Every switch of the papers' ablations trains and evaluates through the command line."""
+
+import json
+
+import numpy as np
+import pytest
+from running import arguments, demo_keys, read_metrics
+
+from zsar_jax import main
+from zsar_jax.models.weights_dir import flat, read_run
+
+SEMANTIC = {"transfer.space": "semantic"}
+SWITCHES = {
+  "rnn": {"model.temporal": "rnn"},
+  "lstm": {"model.temporal": "lstm"},
+  "cls": {"model.tasks": "cls", **SEMANTIC},
+  "mlm": {"model.tasks": "mlm", **SEMANTIC},
+  "cross_modal": {"model.cross_modal": "true"},
+  "clip_encoder": {"model.backbone": "r2plus1d_tiny"},
+}
+FAST = ("lstm", "mlm", "cross_modal")
+
+
+def run(config, workdir, data_dir, **switches):
+  overrides = demo_keys(config, data_dir) | {"train.joint.steps": 2} | switches
+  assert main.main(arguments(config, workdir, overrides)) == 0
+  return json.loads((workdir / "report.json").read_text())
+
+
+def primary(report, protocol="all"):
+  (row,) = [r for r in report["evaluations"] if r["primary"] and r["protocol"] == protocol]
+  return row
+
+
+@pytest.mark.filterwarnings("ignore:no seen class is admissible:UserWarning")
+@pytest.mark.parametrize(
+  "switch", [pytest.param(s, marks=() if s in FAST else pytest.mark.slow) for s in SWITCHES]
+)
+def test_rest_variant(switch, data_dir, tmp_path):
+  report = run("configs/demo.py", tmp_path, data_dir, **SWITCHES[switch])
+  row, metrics = primary(report), read_metrics(tmp_path)
+  assert row["num_videos"] == 24
+  assert row["space"] == ("semantic" if "transfer.space" in SWITCHES[switch] else "visual")
+  assert report["config"]["transfer"]["space"] == row["space"]
+  last = metrics[max(metrics)]
+  assert ("class_loss" in last) == (switch != "mlm")
+  assert ("word_loss" in last) == (switch != "cls")
+  assert 0 <= primary(report, "validation")["top1"] <= 100
+
+
+def test_without_transfer_a_video_stands_where_a_seen_name_stands(data_dir, tmp_path):
+  """The semantic rows are those that the visual run reports beside its own."""
+  overrides = demo_keys("configs/demo.py", data_dir) | {"train.joint.steps": 2}
+  assert main.main(arguments("configs/demo.py", tmp_path, overrides)) == 0
+  beside = json.loads((tmp_path / "report.json").read_text())["evaluations"]
+  (expected,) = [r["top1"] for r in beside if r["space"] == "semantic"]
+  again = [*arguments("configs/demo.py", tmp_path, overrides | SEMANTIC), "--evaluate_only"]
+  assert main.main(again) == 0
+  report = json.loads((tmp_path / "report.json").read_text())
+  assert primary(report)["top1"] == expected
+  assert {r["space"] for r in report["evaluations"] if r["protocol"] in ("all", "half", "generalized")} == {
+    "semantic"
+  }
+
+
+def test_weights_pass_from_run_to_run_and_what_they_know_is_told(data_dir, tmp_path, capsys):
+  """E2E trains an encoder; ResT takes it frozen, for some classes that the encoder has seen."""
+  run("configs/demo.py:e2e", tmp_path / "e2e", data_dir)
+  seen = json.loads((tmp_path / "e2e/classes.json").read_text())["seen"]
+  switches = {
+    "model.backbone": "r2plus1d_tiny",
+    "model.init_from": str(tmp_path / "e2e"),
+    "model.freeze_backbone": "true",
+    "data.seen": "figures_train:" + "+".join(seen[1:]),
+    "data.seen_test": "",
+  }
+  report = run("configs/demo.py", tmp_path / "rest", data_dir, **switches)
+  out = " ".join(capsys.readouterr().out.split())
+  assert f"taken from {tmp_path / 'e2e'}: backbone" in out
+  assert "left out of it: regressor/bias (300,)" in out
+  assert report["pretraining"] == {
+    "from": str(tmp_path / "e2e"),
+    "num_classes": len(seen),
+    "leaks": [],
+    "without_vectors": [],
+  }
+  before, after = (read_run(tmp_path / name) for name in ("e2e", "rest"))
+  for kind in ("params", "batch_stats"):
+    old, new = (flat(getattr(state, kind)["backbone"]) for state in (before, after))
+    assert all(np.array_equal(old[name], new[name]) for name in old)
+  chain = json.loads((tmp_path / "rest/classes.json").read_text())
+  assert chain["pretrained"]["classes"] == seen
+  again = arguments(
+    "configs/demo.py",
+    tmp_path / "rest",
+    demo_keys("configs/demo.py", data_dir) | {"train.joint.steps": 2} | switches,
+  )
+  assert main.main([*again, "--evaluate_only"]) == 0
+  assert json.loads((tmp_path / "rest/report.json").read_text())["pretraining"] == report["pretraining"]

@@ -1,0 +1,38 @@
+"""The encoder that a config asks for."""
+
+from flax import nnx
+from jax import numpy as jnp
+
+from zsar_jax.config import Config
+from zsar_jax.errors import did_you_mean
+from zsar_jax.models import BACKBONES
+from zsar_jax.models.backbone import Backbone
+from zsar_jax.models.encode import Freeze
+
+
+def model_problems(config: Config) -> list[str]:
+  """What of the config's model can be told wrong without building it."""
+  model, problems = config.model, []
+  if model.backbone not in BACKBONES:
+    hint = did_you_mean(model.backbone, BACKBONES)
+    problems.append(f"'model.backbone' is {model.backbone!r}, expected one of {', '.join(BACKBONES)}{hint}")
+  if model.width % model.num_heads:
+    problems.append(f"'model.width' {model.width} does not divide into {model.num_heads} 'model.num_heads'")
+  return problems
+
+
+def make_backbone(config: Config, rngs: nnx.Rngs) -> Backbone:
+  """`model.backbone` with fresh parameters. BatchNorm groups `model.bn_group_size` clips, whose frames a 2-D backbone sees as rows."""
+  model = config.model
+  if model.backbone == "features":
+    return BACKBONES["features"](model.num_features, rngs=rngs, dtype=jnp.dtype(model.dtype))
+  make, dtype = BACKBONES[model.backbone], jnp.dtype(model.dtype)
+  images = nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0))).num_dims == 2
+  group = model.bn_group_size * (config.data.num_frames if images else 1)
+  return make(
+    rngs=rngs, dtype=dtype, bn_group_size=group or None, remat=model.remat, conv_impl=model.conv_impl
+  )
+
+
+def freezing(config: Config) -> Freeze:
+  return Freeze(config.model.freeze_backbone, config.model.freeze_bn)

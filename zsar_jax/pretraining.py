@@ -1,0 +1,103 @@
+"""Borrowed weights of a run: loaded at its start, their classes compared with the unseen ones, and told in its report."""
+
+import json
+import pathlib
+from typing import Any, NamedTuple
+
+from zsar_jax.classes.embeddings import join_class_sets
+from zsar_jax.classes.pretraining import PretrainingAudit, audit_pretraining
+from zsar_jax.config import Config
+from zsar_jax.data.datasets import Corpus
+from zsar_jax.files import write_text
+from zsar_jax.methods.base import Method
+from zsar_jax.train.checkpoint import has_checkpoints
+from zsar_jax.train.initial import Source, read_source, start_from
+from zsar_jax.train.state import Network
+
+
+class Pretraining(NamedTuple):
+  """Where a run's weights came from, and what they may already know."""
+
+  origin: str  # as `model.init_from` writes it
+  classes: tuple[str, ...] | None  # that they were trained on; None: unknown
+  audit: PretrainingAudit | None  # None where the classes are unknown
+  messages: tuple[str, ...]  # what was loaded and what was not; empty for a run that goes on
+
+  def as_dict(self) -> dict[str, Any]:
+    """As `report.json` holds it."""
+    audit = self.audit or PretrainingAudit((), ())
+    leaks = [{"class": name, "collides_with": other, "distance": far} for name, other, far in audit.leaks]
+    return {
+      "from": self.origin,
+      "num_classes": None if self.classes is None else len(self.classes),
+      "leaks": None if self.audit is None else leaks,
+      "without_vectors": list(audit.without_vectors),
+    }
+
+
+def find_source(config: Config, workdir: pathlib.Path) -> Source | None:
+  """What `model.init_from` names, read; None where it names nothing or the run goes on with weights of its own.
+
+  Raises:
+    InputError: it is not there, cannot be read, or holds another backbone.
+  """
+  if not config.model.init_from or has_checkpoints(workdir):
+    return None
+  return read_source(pathlib.Path(config.model.init_from), config.model.backbone)
+
+
+def begin(
+  config: Config,
+  workdir: pathlib.Path,
+  source: Source | None,
+  corpus: Corpus,
+  method: Method,
+  network: Network,
+) -> tuple[Network, Pretraining | None]:
+  """The network with the weights of `source` (see `find_source`), and the audit of the classes that they have seen.
+
+  Raises:
+    InputError: the source's backbone does not fit.
+  """
+  if not config.model.init_from:
+    return network, None
+  if source is None:
+    return network, _audited(config, corpus, _remembered(workdir), ())
+  started = start_from(network, source, method.class_parts)
+  taken = ", ".join(f"{part} ({count:,} parameters)" for part, count in started.taken.items())
+  messages = (
+    f"taken from {config.model.init_from}: {taken}",
+    f"left out of it: {_listed(started.left_out)}",
+    f"fresh: {_listed(started.fresh)}",
+  )
+  return started.network, _audited(config, corpus, source.classes, messages)
+
+
+def remember(workdir: pathlib.Path, seen: tuple[str, ...], pretraining: Pretraining | None) -> None:
+  """Writes `classes.json`: every class that the weights of this run have seen, for runs that start from them."""
+  before = pretraining and {"from": pretraining.origin, "classes": pretraining.classes}
+  text = json.dumps({"seen": seen, "pretrained": before}, indent=1, ensure_ascii=False)
+  write_text(workdir / "classes.json", text + "\n")
+
+
+def _remembered(workdir: pathlib.Path) -> tuple[str, ...] | None:
+  try:
+    classes = json.loads((workdir / "classes.json").read_text(encoding="utf-8"))["pretrained"]["classes"]
+  except (OSError, ValueError, KeyError, TypeError):
+    return None
+  return None if classes is None else tuple(classes)
+
+
+def _audited(
+  config: Config, corpus: Corpus, classes: tuple[str, ...] | None, messages: tuple[str, ...]
+) -> Pretraining:
+  audit = None
+  if classes is not None:
+    unseen = join_class_sets([data_set.classes for data_set in corpus.unseen])
+    audit = audit_pretraining(classes, unseen, config.vectors, config.data.overlap_threshold)
+  return Pretraining(config.model.init_from, classes, audit, messages)
+
+
+def _listed(names: tuple[str, ...], most: int = 8) -> str:
+  more = f" and {len(names) - most} more" if len(names) > most else ""
+  return (", ".join(names[:most]) or "nothing") + more
