@@ -1,0 +1,234 @@
+"""What a config's model is and costs, worked out from shapes alone: nothing is initialised or compiled."""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.extend.core import Literal
+from jaxtyping import Array
+
+from zsar_jax.classes.vocabulary import word_table
+from zsar_jax.config import Config
+from zsar_jax.errors import InputError
+from zsar_jax.methods import make_method
+from zsar_jax.methods.base import Clips, Method
+from zsar_jax.methods.frames import augment, normalize
+from zsar_jax.models.flops import Traced, Work, count, trace_layers
+from zsar_jax.train.sharding import round_up
+from zsar_jax.train.state import Network, make_stages
+from zsar_jax.types import ClassSet
+
+# Kinetics-700 less the classes of UCF101 and HMDB51, where the data are not at hand.
+NUM_CLASSES, VOCABULARY, MAX_WORDS, SEMANTIC_WIDTH = 664, 1000, 4, 300
+NUM_VIDEOS = 100_000  # sets the length of a learning-rate schedule alone, never a shape
+
+
+class Classes(NamedTuple):
+  """The seen classes that a model is built for."""
+
+  seen: ClassSet
+  assumed: bool
+
+
+class Subject(NamedTuple):
+  """A config's network as shapes without values."""
+
+  config: Config
+  method: Method
+  network: Network
+
+  @property
+  def max_words(self) -> int:
+    return word_table(self.method.seen.words).shape[1]
+
+  def model(self, params: Any, batch_stats: Any) -> nnx.Module:
+    return nnx.merge(self.network.graphdef, params, batch_stats, copy=True)
+
+  def forward(self, model: Any, batch: Clips, train: bool) -> Any:
+    """The model's pass over a training batch. Its products are the same whichever words are masked, and in evaluation mode."""
+    frames, rngs = self._floats(batch.frames, augment), self._rngs()
+    if self.config.method == "e2e":
+      return model(frames, train=train, rngs=rngs)
+    return model(frames[:, 0], batch.words, train=train, rngs=rngs)
+
+  def loss(self, model: Any, batch: Clips) -> Array:
+    """The loss of the main phase, from frames as they cross to the device, as the training step takes it."""
+    frames = self._floats(batch.frames, augment)
+    return self.method.loss(model, batch._replace(frames=frames), self._rngs())[0]
+
+  def embed(self, model: Any, frames: Any) -> Array:
+    return self.method.embed(model, self._floats(frames, lambda _, *rest: normalize(*rest)))
+
+  def _floats(self, frames: Any, prepare: Callable[..., Array]) -> Array:
+    """prepare(key, frames, ...); precomputed features stay as they are."""
+    if jnp.issubdtype(frames.dtype, jnp.floating):
+      return frames
+    return prepare(jax.random.key(0), frames, self.config.data, jnp.dtype(self.config.model.dtype))
+
+  def _rngs(self) -> nnx.Rngs:
+    return nnx.Rngs(dropout=jax.random.key(1), words=jax.random.key(2))
+
+  def frames(self, num_videos: int, num_clips: int = 1) -> jax.ShapeDtypeStruct:
+    """uint8 [B,N,T,H,W,3], or precomputed features [B,N,T,P]."""
+    data, model = self.config.data, self.config.model
+    if model.backbone == "features":
+      return jax.ShapeDtypeStruct((num_videos, num_clips, data.num_frames, model.num_features), jnp.float32)
+    return jax.ShapeDtypeStruct((num_videos, num_clips, data.num_frames, data.crop, data.crop, 3), jnp.uint8)
+
+  def batch(self, num_videos: int) -> Clips:
+    """A training batch."""
+    label = jax.ShapeDtypeStruct((num_videos,), jnp.int32)
+    words = jax.ShapeDtypeStruct((num_videos, self.max_words), jnp.int32)
+    mask = jax.ShapeDtypeStruct((num_videos,), jnp.bool_)
+    return Clips(self.frames(num_videos), label, words, mask)  # type: ignore[arg-type]
+
+
+def find_classes(
+  config: Config, num_classes: int | None = None, num_words: int | None = None, max_words: int | None = None
+) -> Classes:
+  """The seen classes of the config's data where they are on disk, with word vectors, and no number is given; else made-up ones.
+
+  Raises:
+    InputError: the data on disk are damaged, or so many words do not fit into so many classes.
+  """
+  if num_classes is num_words is max_words is None:
+    seen = _classes_on_disk(config)
+    if seen is not None:
+      return Classes(seen, assumed=False)
+  num_classes, max_words = num_classes or NUM_CLASSES, max_words or MAX_WORDS
+  num_words = num_words or min(VOCABULARY, num_classes * max_words)
+  return Classes(_made_up(num_classes, num_words, max_words), assumed=True)
+
+
+def _classes_on_disk(config: Config) -> ClassSet | None:
+  """None where a data set or the word vectors are missing. Makes nothing."""
+  from zsar_jax.data.datasets import open_corpus, parse_reference
+  from zsar_jax.data.generated import NAMES as GENERATED
+  from zsar_jax.data.generated import generated_path
+
+  data = config.data
+  names = {parse_reference(text).name for text in (data.seen, *data.unseen, data.seen_test) if text}
+  folders = [generated_path(config, n) if n in GENERATED else pathlib.Path(data.dir) / n for n in names]
+  there = all((folder / "index" / "index.json").is_file() for folder in folders)
+  if not there or not (config.vectors.startswith("hash:") or pathlib.Path(config.vectors).is_file()):
+    return None
+  return open_corpus(config, say=lambda _: None).seen
+
+
+def _made_up(num_classes: int, num_words: int, max_words: int) -> ClassSet:
+  """Classes of `max_words` words each, which use all of the vocabulary."""
+  if not max_words <= num_words <= num_classes * max_words:
+    raise InputError(
+      f"{num_classes} classes of {max_words} words cannot use {num_words} distinct ones, expected "
+      f"{max_words} to {num_classes * max_words}; change --num_classes, --max_words or --vocabulary"
+    )
+  words = tuple(
+    tuple(f"word{(k * max_words + i) % num_words}" for i in range(max_words)) for k in range(num_classes)
+  )
+  names = tuple(f"class {k}" for k in range(num_classes))
+  return ClassSet(names, words, np.zeros((num_classes, SEMANTIC_WIDTH), np.float32))
+
+
+def count_forward(config: Config, classes: Classes) -> tuple[Work, Traced]:
+  """One clip's forward pass alone: `gflops_per_clip` and `gflops_by_formula` are its `multiply_adds` and those of its layers."""
+  return one_clip(make_subject(reference_of(config), classes.seen))
+
+
+class Batch(NamedTuple):
+  """What one device does for so many clips."""
+
+  work: Work
+  clips: int
+
+
+def reference_of(config: Config) -> Config:
+  """The same products, each written once: nothing recomputed, nothing frozen, one BatchNorm group, no dropout."""
+  model = dataclasses.replace(config.model, bn_group_size=0, remat=False, freeze_backbone=False, dropout=0.0)
+  return native_of(dataclasses.replace(config, model=model))
+
+
+def native_of(config: Config) -> Config:
+  model = dataclasses.replace(config.model, conv_impl="native", init_from="")
+  return dataclasses.replace(config, model=model)
+
+
+def make_subject(config: Config, seen: ClassSet) -> Subject:
+  method = make_method(config, seen)
+  model = nnx.eval_shape(lambda: method.init_model(config.seed))
+  params, batch_stats = (nnx.to_pure_dict(nnx.state(model, kind)) for kind in (nnx.Param, nnx.BatchStat))
+  return Subject(config, method, Network(nnx.graphdef(model), params, batch_stats))
+
+
+def one_clip(subject: Subject) -> tuple[Work, Traced]:
+  """One clip's forward pass: what its jaxpr does, and its layers."""
+  found: list[Traced] = []
+
+  def run(params, batch_stats, batch):
+    model = subject.model(params, batch_stats)
+    found.append(trace_layers(model, lambda: subject.forward(model, batch, train=True)))
+    return found[-1].output
+
+  jaxpr = _jaxpr(subject, run, subject.batch(1))
+  return count(jaxpr), found[-1]
+
+
+def training_work(subject: Subject, num_clips: int) -> Batch:
+  """Of one forward pass over so many clips."""
+  batch = subject.batch(num_clips)
+  jaxpr = _jaxpr(subject, lambda p, s, batch: subject.forward(subject.model(p, s), batch, train=False), batch)
+  return Batch(count(jaxpr), num_clips)
+
+
+def embedding_work(subject: Subject, num_devices: int) -> Batch:
+  """Of an evaluation batch on one device."""
+  evaluation = subject.config.eval
+  num_videos = round_up(evaluation.batch_size, num_devices) // num_devices
+  frames = subject.frames(num_videos, evaluation.num_clips)
+  jaxpr = _jaxpr(subject, lambda p, s, frames: subject.embed(subject.model(p, s), frames), frames)
+  return Batch(count(jaxpr), num_videos * evaluation.num_clips)
+
+
+def _jaxpr(subject: Subject, function: Callable[..., Any], inputs: Any) -> Any:
+  return jax.make_jaxpr(function)(subject.network.params, subject.network.batch_stats, inputs).jaxpr
+
+
+def memory_of(subject: Subject, num_clips: int, num_devices: int) -> dict[str, int]:
+  """Bytes on one device while it trains on `num_clips` at once."""
+  config, network = subject.config, subject.network
+  joint = make_stages(config, subject.method, network.params, NUM_VIDEOS)[-1]
+  parameters, accumulate = num_bytes(network.params), config.train.accumulate
+  sizes = {
+    "parameters": parameters,
+    "gradients": parameters * (2 if accumulate > 1 else 1),  # a micro-batch's, and their sum
+    "optimizer": num_bytes(jax.eval_shape(joint.optimizer.init, network.params)),
+    "batch_statistics": num_bytes(network.batch_stats),
+    "activations": _residual_bytes(subject, num_clips),
+    "input": num_bytes(subject.batch(num_clips * accumulate)),
+  }
+  batch = {"batch_size": config.train.batch_size, "devices": num_devices, "clips": num_clips}
+  return batch | sizes | {"total": sum(sizes.values())}
+
+
+def _residual_bytes(subject: Subject, num_clips: int) -> int:
+  """What the loss keeps for its backward pass: leaves of the function that `jax.vjp` returns, less those that came in."""
+
+  def residuals(params, batch_stats, batch):
+    _, backward = jax.vjp(lambda p: subject.loss(subject.model(p, batch_stats), batch), params)
+    return jax.tree.leaves(backward)
+
+  jaxpr = _jaxpr(subject, residuals, subject.batch(num_clips))
+  kept = {v for v in jaxpr.outvars if not isinstance(v, Literal)} - set(jaxpr.invars) - set(jaxpr.constvars)
+  return num_bytes([v.aval for v in kept])
+
+
+def num_elements(tree: Any) -> int:
+  return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+def num_bytes(tree: Any) -> int:
+  return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
