@@ -7,15 +7,14 @@ seed, linear probes of colour histograms and of backgrounds alone. Prints one JS
 """
 
 import argparse
-import datetime
 import json
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
-from importlib.metadata import version
 from typing import Any
+
+import measuring
 
 VARIANTS = {"e2e": "configs/demo.py:e2e", "rest": "configs/demo.py"}
 
@@ -74,20 +73,13 @@ def main() -> None:
   parser.add_argument("--out", type=pathlib.Path, help="also write the JSON here")
   options = parser.parse_args()
   results = {m: {s: demo(m, s, options.runs) for s in options.seeds} for m in VARIANTS}
-  table = {
-    "machine": f"{platform.machine()}, Python {platform.python_version()}",
-    "versions": {name: version(name) for name in ("jax", "flax", "optax", "tensorflow")},
-    "date": datetime.date.today().isoformat(),
+  table = measuring.facts("jax", "flax", "optax", "tensorflow") | {
     "chance": 100 / 12,
     "seeds": results,
     "mean": {m: means(list(by_seed.values())) for m, by_seed in results.items()},
     "probes": {s: probe(s) for s in options.seeds},
   }
-  text = json.dumps(table, indent=1)
-  print(text)
-  if options.out:
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(text + "\n")
+  measuring.report(table, options.out)
 
 
 if __name__ == "__main__":
