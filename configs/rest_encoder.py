@@ -4,6 +4,8 @@ python -m zsar_jax.main --config configs/rest_encoder.py:VARIANT --config.vector
 Printed, UCF101, 25 clips (half, all): vgg16 52.5, 42.4; mobilenet_v2 50.6, 38.5; googlenet 51.6, 40.3; r2plus1d_18 59.5, 48.6;
 c3d pretrained and trained on (half; HMDB51) 52.7, 37.1; c3d_frozen 40.5, 26.5. The last two start from converted weights:
 python -m zsar_jax.models.weights --arch c3d --from c3d.pth --to data/c3d --classes sports1m.txt
+Set data.mean and data.std to what those weights were trained with (frames are RGB in [0, 1] before that); torchvision's GoogLeNet
+weights, if you start from them, want 0.5,0.5,0.5 for both.
 """
 
 from ml_collections import ConfigDict

@@ -166,6 +166,10 @@ def test_a_frozen_backbone_keeps_no_activations(capsys):
   frozen = _run(capsys, "--config.model.freeze_backbone=true", "--config.model.init_from=weights")
   assert frozen["memory"]["activations"] < 0.5 * plain["memory"]["activations"]
   assert frozen["gflops_per_clip"] == plain["gflops_per_clip"]
+  faster = [r["roofline"]["training"]["compute_limit"] for r in (plain, frozen)]
+  assert (
+    2.5 < faster[1] / faster[0] < 3
+  )  # the encoder's gradient, two thirds of nearly all the work, is not taken
 
 
 def test_precomputed_features(capsys):

@@ -56,6 +56,13 @@ class Subject(NamedTuple):
       return model(frames, train=train, rngs=rngs)
     return model(frames[:, 0], batch.words, train=train, rngs=rngs)
 
+  def encode(self, model: Any, frames: Any) -> Any:
+    """The encoder alone, over the frames of a training batch."""
+    frames = self._floats(frames, augment)
+    if self.config.method == "e2e":
+      return model.clip_features(frames, train=False)
+    return model.frame_features(frames[:, 0], train=False)
+
   def loss(self, model: Any, batch: Clips) -> Array:
     """The loss of the main phase, from frames as they cross to the device, as the training step takes it."""
     frames = self._floats(batch.frames, augment)
@@ -177,11 +184,21 @@ def one_clip(subject: Subject) -> tuple[Work, Traced]:
   return count(jaxpr), found[-1]
 
 
-def training_work(subject: Subject, num_clips: int) -> Batch:
-  """Of one forward pass over so many clips."""
-  batch = subject.batch(num_clips)
-  jaxpr = _jaxpr(subject, lambda p, s, batch: subject.forward(subject.model(p, s), batch, train=False), batch)
-  return Batch(count(jaxpr), num_clips)
+def training_work(subject: Subject, config: Config, num_clips: int) -> Batch:
+  """Of a training step over so many clips: a forward pass and twice as much for the gradient; with remat one more forward pass.
+
+  Through a frozen encoder no gradient passes. `subject` is the reference formulation of `config`.
+  """
+  batch, passes = subject.batch(num_clips), 4 if config.model.remat else 3
+  forward = count(
+    _jaxpr(subject, lambda p, s, batch: subject.forward(subject.model(p, s), batch, train=False), batch)
+  )
+  if not config.model.freeze_backbone:
+    return Batch(forward.times(passes), num_clips)
+  encoder = count(
+    _jaxpr(subject, lambda p, s, frames: subject.encode(subject.model(p, s), frames), batch.frames)
+  )
+  return Batch((forward - encoder).times(passes) + encoder, num_clips)
 
 
 def embedding_work(subject: Subject, num_devices: int) -> Batch:

@@ -228,8 +228,11 @@ def to_flat(config: Config) -> dict[str, Any]:
 
 
 def differences(saved: Mapping[str, Any], config: Config) -> list[str]:
-  """The keys that change parameters and differ between a saved config (see `to_dict`) and this one."""
-  current, saved = to_flat(config), _flatten(saved)
+  """The keys that change parameters and differ between a saved config (see `to_dict`) and this one.
+
+  A key that the saved config lacks had the value that is its default.
+  """
+  current, saved = to_flat(config), to_flat(Config()) | _flatten(saved)
   keys = [k for k in current if not any(k == f or k.startswith(f + ".") for f in FREE_ON_RESUME)]
   return [f"{k}: {saved.get(k)!r} in the workdir, {current[k]!r} asked for"
           for k in keys if saved.get(k) != current[k]]  # fmt: skip

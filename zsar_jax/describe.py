@@ -26,8 +26,8 @@ Memory: `activations` are what JAX's differentiation keeps of the reference form
 parameters and input; it follows `model.remat` and `model.dtype`. It is an upper estimate: XLA recomputes elementwise results (its CPU
 compiler keeps half to two thirds of it in float32), and needs workspace besides.
 
-Roofline: training is 3 forward passes (4 with `model.remat`); every convolution and product reads its operands and writes its result
-once, elementwise work is fused into them, parameters are read once a batch.
+Roofline: training is 3 forward passes (4 with `model.remat`, 1 through a frozen encoder); every convolution and product reads its
+operands and writes its result once, elementwise work is fused into them, parameters are read once a batch.
 """
 
 import argparse
@@ -63,7 +63,7 @@ from zsar_jax.config import Config
 from zsar_jax.devices import NAMES, Device, find_device, roofline
 from zsar_jax.errors import InputError, did_you_mean, raise_all
 from zsar_jax.main import parse_overrides
-from zsar_jax.methods.backbone import model_problems
+from zsar_jax.methods.backbone import cannot_build, model_problems
 from zsar_jax.models.flops import Layer, Traced
 from zsar_jax.train.sharding import check_batch
 
@@ -134,15 +134,12 @@ def describe(
     work, traced = one_clip(reference)
     embedding = embedding_work(reference, num_devices)
     clips = config.train.batch_size // num_devices // config.train.accumulate
-    training = training_work(reference, clips)
+    training = training_work(reference, config, clips)
     memory = memory_of(trained, clips, num_devices)
-  except ValueError as error:  # the model says what does not fit, such as a 2-D backbone in E2E
-    if isinstance(error, InputError):
-      raise
-    raise InputError(
-      f"the model cannot be built from 'method' {config.method!r}, 'model.backbone' {config.model.backbone!r}, "
-      f"'data.num_frames' {config.data.num_frames} and 'data.crop' {config.data.crop}: {error}"
-    ) from error
+  except InputError:
+    raise
+  except ValueError as error:
+    raise cannot_build(config, error) from error
   report = {
     "method": config.method,
     "backbone": config.model.backbone,
@@ -167,8 +164,8 @@ def _roofline(
 ) -> dict[str, Any]:
   dtype = config.model.dtype
 
-  def limit(batch: Batch, passes: int) -> dict[str, Any]:
-    work = batch.work.times(passes)
+  def limit(batch: Batch) -> dict[str, Any]:
+    work = batch.work
     return roofline(device, dtype, work.multiply_adds, work.num_bytes, batch.clips, num_devices)._asdict()
 
   return {
@@ -178,8 +175,8 @@ def _roofline(
     "note": device.note if dtype == "float32" else "",
     "peak_flops": device.bfloat16 if dtype == "bfloat16" else device.float32,
     "bandwidth": device.bandwidth,
-    "training": limit(training, 4 if config.model.remat else 3),
-    "embedding": limit(embedding, 1),
+    "training": limit(training),
+    "embedding": limit(embedding),
   }
 
 

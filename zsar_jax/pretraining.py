@@ -1,6 +1,5 @@
 """Borrowed weights of a run: loaded at its start, their classes compared with the unseen ones, and told in its report."""
 
-import json
 import pathlib
 from typing import Any, NamedTuple
 
@@ -8,8 +7,9 @@ from zsar_jax.classes.embeddings import join_class_sets
 from zsar_jax.classes.pretraining import PretrainingAudit, audit_pretraining
 from zsar_jax.config import Config
 from zsar_jax.data.datasets import Corpus
-from zsar_jax.files import write_text
+from zsar_jax.errors import InputError
 from zsar_jax.methods.base import Method
+from zsar_jax.models.weights_dir import read_class_file, write_class_file
 from zsar_jax.train.checkpoint import has_checkpoints
 from zsar_jax.train.initial import Source, read_source, start_from
 from zsar_jax.train.state import Network
@@ -39,11 +39,19 @@ def find_source(config: Config, workdir: pathlib.Path) -> Source | None:
   """What `model.init_from` names, read; None where it names nothing or the run goes on with weights of its own.
 
   Raises:
-    InputError: it is not there, cannot be read, or holds another backbone.
+    InputError: it is not there, cannot be read, or holds another backbone; or a run that goes on started from something else.
   """
-  if not config.model.init_from or has_checkpoints(workdir):
+  given = config.model.init_from
+  if has_checkpoints(workdir):
+    before = _remembered(workdir)
+    started = before["from"] if before else ""
+    if given != started:
+      raise InputError(
+        f"'model.init_from' is {given!r}, but the checkpoints in {workdir} started from {started!r} and would not read it; "
+        "set it back, or give another --workdir"
+      )
     return None
-  return read_source(pathlib.Path(config.model.init_from), config.model.backbone)
+  return read_source(pathlib.Path(given), config.model.backbone) if given else None
 
 
 def begin(
@@ -62,8 +70,12 @@ def begin(
   if not config.model.init_from:
     return network, None
   if source is None:
-    return network, _audited(config, corpus, _remembered(workdir), ())
-  started = start_from(network, source, method.class_parts)
+    before = _remembered(workdir)
+    classes = before and before["classes"]
+    return network, _audited(config, corpus, None if classes is None else tuple(classes), ())
+  other_vectors = source.vectors != config.vectors
+  own = (*method.class_parts, *(method.vector_parts if other_vectors else ()))
+  started = start_from(network, source, own)
   taken = ", ".join(f"{part} ({count:,} parameters)" for part, count in started.taken.items())
   messages = (
     f"taken from {config.model.init_from}: {taken}",
@@ -74,18 +86,20 @@ def begin(
 
 
 def remember(workdir: pathlib.Path, seen: tuple[str, ...], pretraining: Pretraining | None) -> None:
-  """Writes `classes.json`: every class that the weights of this run have seen, for runs that start from them."""
-  before = pretraining and {"from": pretraining.origin, "classes": pretraining.classes}
-  text = json.dumps({"seen": seen, "pretrained": before}, indent=1, ensure_ascii=False)
-  write_text(workdir / "classes.json", text + "\n")
+  """Writes `classes.json`: every class that the weights of this run have seen, for runs that start from them.
+
+  A run that goes on with other seen classes (`--force`) has seen both.
+  """
+  earlier = (read_class_file(workdir) or {}).get("seen", ()) if has_checkpoints(workdir) else ()
+  write_class_file(
+    workdir,
+    tuple(dict.fromkeys((*earlier, *seen))),
+    pretraining and {"from": pretraining.origin, "classes": pretraining.classes},
+  )
 
 
-def _remembered(workdir: pathlib.Path) -> tuple[str, ...] | None:
-  try:
-    classes = json.loads((workdir / "classes.json").read_text(encoding="utf-8"))["pretrained"]["classes"]
-  except (OSError, ValueError, KeyError, TypeError):
-    return None
-  return None if classes is None else tuple(classes)
+def _remembered(workdir: pathlib.Path) -> dict[str, Any] | None:
+  return (read_class_file(workdir) or {}).get("pretrained")
 
 
 def _audited(

@@ -19,7 +19,7 @@ from zsar_jax.data.datasets import ClipReader, Corpus, DataSet, open_corpus
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.files import write_text
 from zsar_jax.methods import make_method
-from zsar_jax.methods.backbone import model_problems
+from zsar_jax.methods.backbone import cannot_build, model_problems
 from zsar_jax.methods.base import Method
 from zsar_jax.methods.frames import normalize
 from zsar_jax.pretraining import Pretraining, begin, find_source, remember
@@ -124,11 +124,8 @@ def _make_network(config: Config, method: Method) -> Network:
   frames = jax.ShapeDtypeStruct(shape, jnp.dtype(config.model.dtype))
   try:
     jax.eval_shape(lambda x: method.embed(method.init_model(config.seed), x), frames)
-  except ValueError as error:  # the model says what does not fit, such as a 2-D backbone in E2E
-    raise InputError(
-      f"the model cannot be built from 'method' {config.method!r}, 'model.backbone' {config.model.backbone!r}, "
-      f"'data.num_frames' {data.num_frames} and 'data.crop' {data.crop}: {error}"
-    ) from error
+  except ValueError as error:
+    raise cannot_build(config, error) from error
   return make_network(method, config.seed)
 
 

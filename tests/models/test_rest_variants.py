@@ -72,17 +72,30 @@ def test_cross_modal_attention_lets_the_words_leak():
 
 @pytest.mark.parametrize("variant", [{"cross_modal": True}, {"tasks": ("mlm",)}])
 def test_variants_that_read_words_are_given_masks_never_the_true_words(variant):
-  model = drawn(lambda: build(**variant))
-  masked = of_words(model, jnp.ones((3, 4), int))
-  inferred = call(lambda m: m.from_features(FEATURES, m.unknown_words(3), train=False), model)
-  np.testing.assert_allclose(masked.visual, inferred.visual, rtol=1e-4, atol=1e-5)
+  """Embedding equals the pass with [MASK] at every position, clip by clip and with shared frames."""
+  model, frames = drawn(lambda: build(**variant)), normal((3, 4, 8, 8, 3))
+  positions = jnp.broadcast_to(jnp.arange(4), (3, 1, 4))
+
+  def three(model, frames):
+    masked = model(frames, jnp.ones((3, 4), int), train=False).visual
+    return masked, model.embed(frames[:, None])[:, 0], model.embed_shared(frames, positions)[:, 0]
+
+  masked, embedded, shared = call(three, model, frames)
+  np.testing.assert_allclose(embedded, masked, rtol=1e-4, atol=1e-5)
+  np.testing.assert_allclose(shared, masked, rtol=1e-4, atol=1e-5)
+  named = call(lambda m, f: m(f, WORDS, train=False).visual, model, frames)
+  assert not np.allclose(named, masked, atol=1e-3)
   with pytest.raises(ValueError, match="reads words"):
     model.from_features(FEATURES, None, train=False)
 
 
 def test_classes_alone_need_no_words():
   model = drawn(lambda: build(tasks=("cls",)))
-  assert "word_embedding" not in nnx.to_pure_dict(nnx.state(model, nnx.Param))
+  params = nnx.to_pure_dict(nnx.state(model, nnx.Param))
+  assert not {"word_embedding", "word_head"} & params.keys()
+  assert "word_position_embedding" not in params["encoder"]
+  two = nnx.eval_shape(lambda: build(tasks=("cls",), temporal="lstm"))
+  assert set(nnx.to_pure_dict(nnx.state(two, nnx.Param))["encoder"]) == {"frame_stream", "frame_norm"}
   one, silent = of_words(model, WORDS), call(lambda m: m.from_features(FEATURES, None, train=False), model)
   assert one.word_logits is None
   np.testing.assert_array_equal(one.visual, silent.visual)

@@ -75,6 +75,16 @@ def test_a_whole_model_is_taken_but_for_what_is_its_classes_own(folder):
   assert {name.split("/")[0].split(" ")[0] for name in started.left_out} == set(own)
 
 
+@pytest.mark.parametrize(("own", "taken"), [((), {"backbone", "regressor"}), (("regressor",), {"backbone"})])
+def test_a_regressor_goes_on_in_the_same_space_of_words(folder, own, taken):
+  """Pretraining E2E on one data set, then training on another."""
+  earlier = e2e(1)
+  started = start_from(e2e(), source_of(earlier, folder), own)
+  assert set(started.taken) == taken
+  same = np.array_equal(started.network.params["regressor"]["kernel"], earlier.params["regressor"]["kernel"])
+  assert same == ("regressor" in taken)
+
+
 def test_another_backbone_is_refused(folder):
   with pytest.raises(InputError, match=r"holds r2plus1d_tiny, but 'model.backbone' is resnet18"):
     read_source(folder, "resnet18")

@@ -1,12 +1,14 @@
 """The leak audit of borrowed weights: classes they were trained on that mean the same as a test class (E2E section 3.3)."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from zsar_jax.classes.embeddings import embed, load_word_vectors
 from zsar_jax.classes.overlap import find_overlap
-from zsar_jax.classes.words import label_words
+from zsar_jax.classes.words import E2E_SOURCES, label_words
 from zsar_jax.types import ClassSet
+
+RULES = (*E2E_SOURCES, "folder")
 
 
 class PretrainingAudit(NamedTuple):
@@ -21,21 +23,37 @@ def audit_pretraining(
 ) -> PretrainingAudit:
   """Classes among `names` within `threshold` (cosine distance) of an unseen class, or made of the same words in any order.
 
-  Names follow the rules of users' own names. `spec` as in `embeddings.load_word_vectors`. Unlike the seen classes of a run these
-  cannot be taken out again: the weights have seen them.
+  Which data set the names come from is unknown, so every set's word rules are tried, and the nearest reading counts. `spec` as in
+  `embeddings.load_word_vectors`. Unlike the seen classes of a run these cannot be taken out again: the weights have seen them.
   """
-  tokens = {name: label_words(name, "folder") for name in names}
-  found = load_word_vectors(spec, {word for own in tokens.values() for word in own})
-  known = [name for name, own in tokens.items() if own and all(word in found for word in own)]
-  leaks = {}
-  if known:
-    own_words = tuple(tokens[name] for name in known)
-    classes = ClassSet(tuple(known), own_words, embed(own_words, found))
-    leaks = {leak[0]: leak for leak in find_overlap(classes, unseen, threshold).removed}
-  for name, own in tokens.items():
-    same = [other for other, words in zip(unseen.names, unseen.words, strict=True)
-            if other == name or (own and sorted(words) == sorted(own))]  # fmt: skip
-    if same:
-      leaks.setdefault(name, (name, same[0], 0.0))
-  unknown = tuple(name for name in tokens if name not in known)
-  return PretrainingAudit(tuple(leaks[name] for name in tokens if name in leaks), unknown)
+  readings = [{name: label_words(name, rules) for name in names} for rules in RULES]
+  found = load_word_vectors(spec, {word for reading in readings for own in reading.values() for word in own})
+  leaks: dict[str, tuple[str, str, float]] = {}
+  known: set[str] = set()
+  for reading in readings:
+    readable = {name: own for name, own in reading.items() if own and all(word in found for word in own)}
+    known |= readable.keys()
+    for leak in [*_same_words(reading, unseen), *_near(readable, unseen, found, threshold)]:
+      if leak[0] not in leaks or leak[2] < leaks[leak[0]][2]:
+        leaks[leak[0]] = leak
+  ordered = dict.fromkeys(names)
+  return PretrainingAudit(
+    tuple(leaks[name] for name in ordered if name in leaks),
+    tuple(name for name in ordered if name not in known),
+  )
+
+
+def _same_words(reading: Mapping[str, tuple[str, ...]], unseen: ClassSet) -> Iterator[tuple[str, str, float]]:
+  for name, own in reading.items():
+    for other, words in zip(unseen.names, unseen.words, strict=True):
+      if other == name or (own and sorted(words) == sorted(own)):
+        yield name, other, 0.0
+
+
+def _near(
+  readable: Mapping[str, tuple[str, ...]], unseen: ClassSet, found: Mapping[str, Any], threshold: float
+) -> tuple[tuple[str, str, float], ...]:
+  if not readable:
+    return ()
+  words = tuple(readable.values())
+  return find_overlap(ClassSet(tuple(readable), words, embed(words, found)), unseen, threshold).removed

@@ -4,7 +4,7 @@ from flax import nnx
 from jax import numpy as jnp
 
 from zsar_jax.config import Config
-from zsar_jax.errors import did_you_mean
+from zsar_jax.errors import InputError, did_you_mean
 from zsar_jax.models import BACKBONES
 from zsar_jax.models.backbone import Backbone
 from zsar_jax.models.encode import Freeze
@@ -16,9 +16,18 @@ def model_problems(config: Config) -> list[str]:
   if model.backbone not in BACKBONES:
     hint = did_you_mean(model.backbone, BACKBONES)
     problems.append(f"'model.backbone' is {model.backbone!r}, expected one of {', '.join(BACKBONES)}{hint}")
-  if model.width % model.num_heads:
+  attends = config.method == "rest" and model.temporal == "transformer"
+  if attends and model.width % model.num_heads:
     problems.append(f"'model.width' {model.width} does not divide into {model.num_heads} 'model.num_heads'")
   return problems
+
+
+def cannot_build(config: Config, error: Exception) -> InputError:
+  """What a model said of sizes that do not fit, such as a 2-D backbone in E2E, with the keys that chose them."""
+  return InputError(
+    f"the model cannot be built from 'method' {config.method!r}, 'model.backbone' {config.model.backbone!r}, "
+    f"'data.num_frames' {config.data.num_frames} and 'data.crop' {config.data.crop}: {error}"
+  )
 
 
 def make_backbone(config: Config, rngs: nnx.Rngs) -> Backbone:

@@ -40,6 +40,7 @@ class Method(Protocol):
   space: str  # where videos are compared: "semantic" or "visual"
   seen: ClassSet
   class_parts: tuple[str, ...]  # parts of the model that mean something for its own seen classes alone
+  vector_parts: tuple[str, ...]  # parts that mean something in the space of its own word vectors alone
 
   def init_model(self, seed: int) -> nnx.Module:
     """A model with fresh parameters."""

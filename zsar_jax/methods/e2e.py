@@ -17,6 +17,7 @@ class E2EMethod:
 
   space = "semantic"
   class_parts: tuple[str, ...] = ()
+  vector_parts: tuple[str, ...] = ("regressor",)
 
   def __init__(self, config: Config, seen: ClassSet):
     self.config = config

@@ -21,6 +21,7 @@ class ResTMethod:
 
   space = "visual"
   class_parts: tuple[str, ...] = ("warmup_head", "class_head", "word_embedding", "word_head")
+  vector_parts: tuple[str, ...] = ()
 
   def __init__(self, config: Config, seen: ClassSet):
     self.config = config
@@ -62,14 +63,21 @@ class ResTMethod:
     return _cross_entropy(logits, batch.label), {"accuracy": _accuracy(logits, batch.label)}
 
   def loss(self, model: ResT, batch: Clips, rngs: nnx.Rngs) -> tuple[Array, dict[str, Array]]:
-    """Classification plus omega times masked words (Sec. 3.2.4), or the one of them that `model.tasks` names; one pass for both."""
+    """Classification plus omega times masked words (Sec. 3.2.4), or the one of them that `model.tasks` names; one pass for both.
+
+    With cross-modal attention classification reads the words too, in a pass of its own where none is masked.
+    """
     words, chosen = mask_words(rngs.words(), batch.words, self.config.model.mask_rate)
-    output = model(_one_clip(batch.frames), words, train=True, rngs=rngs)
+    features = model.frame_features(_one_clip(batch.frames), train=True)
+    output = model.from_features(features, words, train=True, rngs=rngs)
+    class_logits = output.class_logits
+    if self.config.model.cross_modal and class_logits is not None:
+      class_logits = model.from_features(features, batch.words, train=True, rngs=rngs).class_logits
     loss: Array = jnp.float32(0)
     metrics: dict[str, Array] = {}
-    if output.class_logits is not None:
-      metrics["class_loss"] = _cross_entropy(output.class_logits, batch.label)
-      metrics["accuracy"] = _accuracy(output.class_logits, batch.label)
+    if class_logits is not None:
+      metrics["class_loss"] = _cross_entropy(class_logits, batch.label)
+      metrics["accuracy"] = _accuracy(class_logits, batch.label)
       loss = loss + metrics["class_loss"]
     if output.word_logits is not None:
       metrics["word_loss"] = _masked_cross_entropy(output.word_logits, batch.words, chosen)

@@ -23,6 +23,9 @@ class Work(NamedTuple):
   def __add__(self, other: Any) -> "Work":
     return Work(self.multiply_adds + other.multiply_adds, self.num_bytes + other.num_bytes)
 
+  def __sub__(self, other: "Work") -> "Work":
+    return Work(self.multiply_adds - other.multiply_adds, self.num_bytes - other.num_bytes)
+
   def times(self, num: int) -> "Work":
     return Work(self.multiply_adds * num, self.num_bytes * num)
 

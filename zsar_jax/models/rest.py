@@ -14,7 +14,7 @@ from zsar_jax.models.encode import TRAINED, Freeze, encode
 from zsar_jax.models.transformer import EMBEDDING_INIT, CrossModalEncoder
 from zsar_jax.models.two_stream import TwoStreamEncoder
 
-PAD_ID, MASK_ID, FIRST_WORD_ID = 0, 1, 2
+PAD_ID, MASK_ID = 0, 1
 TASKS = ("cls", "mlm")
 
 
@@ -74,6 +74,8 @@ class ResT(nnx.Module):
     self.dtype, self.max_words, self.freeze = dtype, max_words, freeze
     # Frames that see words, or an embedding made of word outputs, need words in evaluation too.
     self.reads_words = cross_modal or "cls" not in tasks
+    # Words stand among the inputs where they are named, and where frames may read them.
+    has_words = "mlm" in tasks or cross_modal
     self.backbone = backbone
     self.warmup_head = nnx.Linear(backbone.num_features, num_classes, dtype=dtype, rngs=rngs)
     self.projection = nnx.Linear(backbone.num_features, width, dtype=dtype, rngs=rngs)
@@ -87,15 +89,14 @@ class ResT(nnx.Module):
         hidden=hidden,
         dropout=dropout,
         cross_modal=cross_modal,
+        has_words=has_words,
         rngs=rngs,
         dtype=dtype,
       )
       if temporal == "transformer"
-      else TwoStreamEncoder(temporal, num_layers, width, dropout, rngs=rngs, dtype=dtype)
+      else TwoStreamEncoder(temporal, num_layers, width, dropout, has_words=has_words, rngs=rngs, dtype=dtype)
     )
     self.class_head = MLP(width, width, num_classes, rngs=rngs, dtype=dtype) if "cls" in tasks else None
-    # Words stand among the inputs where they are named, and where frames may read them.
-    has_words = "mlm" in tasks or cross_modal
     self.word_embedding = (
       nnx.Param(EMBEDDING_INIT(rngs.params(), (vocabulary_size, width), jnp.float32)) if has_words else None
     )

@@ -130,6 +130,7 @@ class CrossModalEncoder(nnx.Module):
     hidden: int,
     dropout: float = 0.1,
     cross_modal: bool = False,
+    has_words: bool = True,
     rngs: nnx.Rngs,
     dtype: DTypeLike = jnp.float32,
   ):
@@ -140,7 +141,7 @@ class CrossModalEncoder(nnx.Module):
 
     self.cls_embedding = table(1)
     self.frame_position_embedding = table(num_frames)
-    self.word_position_embedding = table(max_words)
+    self.word_position_embedding = table(max_words) if has_words else None
     self.modality_embedding = table(2)  # vision, text
     self.dropout = Dropout(dropout)
     self.transformer = TransformerEncoder(
@@ -183,4 +184,5 @@ class CrossModalEncoder(nnx.Module):
     num_words = words.shape[1]
     if num_words > self.max_words:
       raise ValueError(f"ResT: {num_words} words, but it was built with max_words={self.max_words}")
+    assert self.word_position_embedding is not None, "built with words"
     return words + (self.word_position_embedding[:num_words] + self.modality_embedding[1]).astype(self.dtype)

@@ -52,12 +52,22 @@ class TwoStreamEncoder(nnx.Module):
   """
 
   def __init__(
-    self, cell: str, num_layers: int, width: int, dropout: float = 0.1, *, rngs: nnx.Rngs, dtype: DTypeLike
+    self,
+    cell: str,
+    num_layers: int,
+    width: int,
+    dropout: float = 0.1,
+    *,
+    has_words: bool = True,
+    rngs: nnx.Rngs,
+    dtype: DTypeLike,
   ):
     self.frame_stream = RecurrentStack(cell, num_layers, width, dropout, rngs=rngs, dtype=dtype)
-    self.word_stream = RecurrentStack(cell, num_layers, width, dropout, rngs=rngs, dtype=dtype)
     self.frame_norm = nnx.LayerNorm(width, dtype=dtype, rngs=rngs)
-    self.word_norm = nnx.LayerNorm(width, dtype=dtype, rngs=rngs)
+    self.word_stream = self.word_norm = None
+    if has_words:
+      self.word_stream = RecurrentStack(cell, num_layers, width, dropout, rngs=rngs, dtype=dtype)
+      self.word_norm = nnx.LayerNorm(width, dtype=dtype, rngs=rngs)
 
   def __call__(
     self,
@@ -68,12 +78,13 @@ class TwoStreamEncoder(nnx.Module):
     train: bool,
     rngs: nnx.Rngs | None,
   ) -> tuple[Float[Array, "B D"], Float[Array, "B L D"] | None]:
-    """The state after the last frame, and an output for every word: its own state plus the video's. words None: frames alone.
+    """The state after the last frame, and an output for every word: its own state plus the video's. words None, or built without
+    `has_words`: frames alone.
 
     Padding stands on the right, where it changes no word: `is_word` is not needed. rngs: `dropout` keys, needed in training.
     """
     visual = self.frame_norm(self.frame_stream(frames, train=train, rngs=rngs)[:, -1])
-    if words is None:
+    if words is None or self.word_stream is None or self.word_norm is None:
       return visual, None
     states = self.word_stream(words, train=train, rngs=rngs)
     return visual, self.word_norm(states + visual[:, None])

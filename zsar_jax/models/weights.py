@@ -60,9 +60,15 @@ def convert(
 
 
 def to_state_dict(weights: Weights) -> dict[str, np.ndarray]:
-  """The way back, to the bit, with everything that was left out. Raises InputError where torch has no such model."""
+  """The way back, float32 to the bit, with everything that was left out. Raises InputError where torch has no such model.
+
+  Weights of a run get counters of batches, which torch's strict loading wants; converted ones have them if their file had.
+  """
   model = abstract_backbone(weights.arch)
-  return to_torch(weights.params, weights.batch_stats, model) | weights.rest
+  state = to_torch(weights.params, weights.batch_stats, model)
+  if "run" not in weights.origin:
+    state = {name: array for name, array in state.items() if not name.endswith("num_batches_tracked")}
+  return state | weights.rest
 
 
 def write_safetensors(weights: Weights, path: pathlib.Path) -> None:

@@ -19,7 +19,7 @@ from zsar_jax.files import write_text
 from zsar_jax.models import BACKBONES
 from zsar_jax.models.backbone import Backbone
 
-FACTS, ARRAYS = "weights.json", "arrays"
+FACTS, ARRAYS, CLASSES = "weights.json", "arrays", "classes.json"
 _FORMAT = 1
 
 
@@ -120,6 +120,7 @@ class RunState(NamedTuple):
   params: dict[str, Any]
   batch_stats: dict[str, Any]
   step: int
+  vectors: str  # the word vectors that its config names
 
 
 def read_run(workdir: pathlib.Path) -> RunState:
@@ -128,7 +129,7 @@ def read_run(workdir: pathlib.Path) -> RunState:
   Raises:
     InputError: `workdir` is no run of ours, has no readable step, or its values are not finite.
   """
-  arch, failures = _arch_of_run(workdir), []
+  (arch, vectors), failures = _config_of_run(workdir), []
   for step in _steps(workdir):
     try:
       tree = _restore_model(workdir / "checkpoints" / str(step) / "state")
@@ -136,7 +137,7 @@ def read_run(workdir: pathlib.Path) -> RunState:
       failures.append(f"step {step}: {_first_line(error)}")
       continue
     _check_finite(tree, workdir, step)
-    return RunState(arch, tree["params"], tree["batch_stats"], step)
+    return RunState(arch, tree["params"], tree["batch_stats"], step, vectors)
   raise InputError(
     "\n  - ".join([f"{workdir / 'checkpoints'} holds no step that can be read; train first", *failures])
   )
@@ -155,17 +156,29 @@ def load_run(workdir: pathlib.Path) -> Weights:
   return Weights(state.arch, params, batch_stats, {}, read_classes(workdir), origin)
 
 
+def write_class_file(workdir: pathlib.Path, seen: tuple[str, ...], pretrained: dict[str, Any] | None) -> None:
+  """`classes.json` of a run: its seen classes, and what its weights were before: {"from", "classes" (None: unknown)}, or None."""
+  text = json.dumps({"seen": seen, "pretrained": pretrained}, indent=1, ensure_ascii=False)
+  write_text(workdir / CLASSES, text + "\n")
+
+
+def read_class_file(workdir: pathlib.Path) -> dict[str, Any] | None:
+  """What `write_class_file` wrote; None where it is missing or damaged."""
+  try:
+    known = json.loads((workdir / CLASSES).read_text(encoding="utf-8"))
+  except (OSError, ValueError):
+    return None
+  whole = isinstance(known, dict) and isinstance(known.get("seen"), list) and "pretrained" in known
+  return known if whole else None
+
+
 def read_classes(workdir: pathlib.Path) -> tuple[str, ...] | None:
   """Every class that the model of a run was trained on, here or before; None where that is unknown."""
-  try:
-    known = json.loads((workdir / "classes.json").read_text(encoding="utf-8"))
-    before = known["pretrained"]
-    if before is not None and before["classes"] is None:
-      return None
-    earlier = () if before is None else tuple(before["classes"])
-    return tuple(dict.fromkeys((*known["seen"], *earlier)))
-  except (OSError, ValueError, KeyError, TypeError):
+  known = read_class_file(workdir)
+  before = known and known["pretrained"]
+  if known is None or (before and before["classes"] is None):
     return None
+  return tuple(dict.fromkeys((*known["seen"], *(before["classes"] if before else ()))))
 
 
 def flat(tree: Mapping[Any, Any]) -> dict[str, Any]:
@@ -263,17 +276,19 @@ def _fitted(
   return [filled[name] for name in template]
 
 
-def _arch_of_run(workdir: pathlib.Path) -> str:
+def _config_of_run(workdir: pathlib.Path) -> tuple[str, str]:
+  """The backbone and the word vectors of a run."""
   path = workdir / "config.json"
   try:
-    arch = json.loads(path.read_text(encoding="utf-8"))["model"]["backbone"]
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    arch, vectors = saved["model"]["backbone"], saved["vectors"]
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise InputError(
       f"{path} does not say which backbone was trained ({_first_line(error)}); give the workdir of a run"
     ) from error
-  if not isinstance(arch, str):
-    raise InputError(f"{path}: model.backbone is {arch!r}, expected a name")
-  return arch
+  if not isinstance(arch, str) or not isinstance(vectors, str):
+    raise InputError(f"{path}: model.backbone is {arch!r} and vectors {vectors!r}, expected text")
+  return arch, vectors
 
 
 def _steps(workdir: pathlib.Path) -> list[int]:

@@ -20,6 +20,7 @@ class Source(NamedTuple):
   params: dict[str, Any]
   batch_stats: dict[str, Any]
   classes: tuple[str, ...] | None  # that they were trained on; None: unknown
+  vectors: str | None  # the word vectors of the run it is from; None: no run
   rest: tuple[str, ...]  # what a converted file held beside the backbone, with shapes
 
 
@@ -52,20 +53,20 @@ def _read(path: pathlib.Path) -> Source:
     rest = tuple(f"{name} {tuple(array.shape)}" for name, array in weights.rest.items()
                  if not name.endswith("num_batches_tracked"))  # fmt: skip
     params, batch_stats = {"backbone": weights.params}, {"backbone": weights.batch_stats}
-    return Source(path, weights.arch, params, batch_stats, weights.classes, rest)
+    return Source(path, weights.arch, params, batch_stats, weights.classes, None, rest)
   if is_run(path):
     state = read_run(path)
-    return Source(path, state.arch, state.params, state.batch_stats, read_classes(path), ())
+    return Source(path, state.arch, state.params, state.batch_stats, read_classes(path), state.vectors, ())
   raise InputError(
     f"'model.init_from' {path} holds neither weights (python -m zsar_jax.models.weights --from FILE --to {path}) nor the "
     "checkpoints of a run"
   )
 
 
-def start_from(network: Network, source: Source, class_parts: Collection[str]) -> Started:
+def start_from(network: Network, source: Source, own_parts: Collection[str]) -> Started:
   """The network with every array that the source has too; the backbone must fit whole.
 
-  `class_parts` are the model's parts that mean something for its own classes alone: they stay fresh.
+  `own_parts` are the model's parts that mean something for its own classes or word vectors alone: they stay fresh.
 
   Raises:
     InputError: arrays of the source's backbone do not fit, all of them listed.
@@ -76,7 +77,7 @@ def start_from(network: Network, source: Source, class_parts: Collection[str]) -
     _misfits(wanted, given), f"the backbone of 'model.init_from' {source.path} does not fit {source.arch}:"
   )
   taken = {name for name, leaf in given.items() if name in wanted and wanted[name].shape == leaf.shape
-           and _part(name) not in class_parts}  # fmt: skip
+           and _part(name) not in own_parts}  # fmt: skip
   leaves = [jnp.asarray(given[name], leaf.dtype) if name in taken else leaf for name, leaf in wanted.items()]
   structure = jax.tree.structure({"params": network.params, "batch_stats": network.batch_stats})
   filled = jax.tree.unflatten(structure, leaves)
