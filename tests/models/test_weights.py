@@ -433,7 +433,7 @@ def run_of(arch, workdir, steps=(3,), value=1.0):
     manager.save(step, args=ocp.args.Composite(state=ocp.args.StandardSave(jax.device_put(state))))
     manager.wait_until_finished()
   manager.close()
-  (workdir / "config.json").write_text(json.dumps({"model": {"backbone": arch}}))
+  (workdir / "config.json").write_text(json.dumps({"model": {"backbone": arch}, "vectors": "hash:300"}))
   return workdir
 
 
@@ -469,7 +469,9 @@ def test_runs_that_give_no_weights(tmp_path, capsys):
   assert code == 2
   assert "no counterpart in torch" in err
   assert command(capsys, "--from", workdir, "--to", tmp_path / "ours")[0] == 0
-  (workdir / "config.json").write_text(json.dumps({"model": {"backbone": "r2plus1d_tiny"}}))
+  (workdir / "config.json").write_text(
+    json.dumps({"model": {"backbone": "r2plus1d_tiny"}, "vectors": "hash:300"})
+  )
   with pytest.raises(InputError, match=r"do not fit r2plus1d_tiny:\n  - missing "):
     weights.load_run(workdir)
   (workdir / "config.json").write_text("[]")

@@ -64,10 +64,9 @@ class TwoStreamEncoder(nnx.Module):
   ):
     self.frame_stream = RecurrentStack(cell, num_layers, width, dropout, rngs=rngs, dtype=dtype)
     self.frame_norm = nnx.LayerNorm(width, dtype=dtype, rngs=rngs)
-    self.word_stream = self.word_norm = None
-    if has_words:
-      self.word_stream = RecurrentStack(cell, num_layers, width, dropout, rngs=rngs, dtype=dtype)
-      self.word_norm = nnx.LayerNorm(width, dtype=dtype, rngs=rngs)
+    stream = RecurrentStack(cell, num_layers, width, dropout, rngs=rngs, dtype=dtype) if has_words else None
+    self.word_stream = stream
+    self.word_norm = nnx.LayerNorm(width, dtype=dtype, rngs=rngs) if has_words else None
 
   def __call__(
     self,

@@ -284,7 +284,7 @@ def _config_of_run(workdir: pathlib.Path) -> tuple[str, str]:
     arch, vectors = saved["model"]["backbone"], saved["vectors"]
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise InputError(
-      f"{path} does not say which backbone was trained ({_first_line(error)}); give the workdir of a run"
+      f"{path} does not say which backbone and word vectors were trained with ({_first_line(error)}); give the workdir of a run"
     ) from error
   if not isinstance(arch, str) or not isinstance(vectors, str):
     raise InputError(f"{path}: model.backbone is {arch!r} and vectors {vectors!r}, expected text")
