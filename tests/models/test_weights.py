@@ -475,7 +475,7 @@ def test_runs_that_give_no_weights(tmp_path, capsys):
   with pytest.raises(InputError, match=r"do not fit r2plus1d_tiny:\n  - missing "):
     weights.load_run(workdir)
   (workdir / "config.json").write_text("[]")
-  with pytest.raises(InputError, match="does not say which backbone was trained"):
+  with pytest.raises(InputError, match="does not say which backbone and word vectors"):
     weights.load_run(workdir)
   with pytest.raises(InputError, match=r"step 3 of .* is of no use:\n  - .* has values that are infinite"):
     weights.load_run(run_of("resnet_tiny", tmp_path / "lost", value=np.inf))
