@@ -32,7 +32,15 @@ def test_train_and_evaluate(config, data_dir, tmp_path):
 
 
 def check_report(report):
-  assert set(report) == {"config", "seen_classes", "removed_classes", "prototypes", "evaluations"}
+  assert set(report) == {
+    "config",
+    "seen_classes",
+    "removed_classes",
+    "prototypes",
+    "evaluations",
+    "pretraining",
+  }
+  assert report["pretraining"] is None
   unseen = {name for row in report["evaluations"] if row["protocol"] == "all" for name in row["per_class"]}
   assert len(unseen) == 12
   assert not unseen & set(report["seen_classes"])
