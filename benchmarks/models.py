@@ -4,9 +4,9 @@ python benchmarks/models.py --arch all --against torch --json [--rounds 5] [--ou
 
 Each model is its paper's (E2E with 16 frames of 112 x 112; ResT with its frames of 224 x 224 and a 12-layer transformer; VGG16 with 2
 frames, to spare time) from bytes on the device to updated parameters (normalisation, loss, gradient, Adam or AdamW), or to
-embeddings. PyTorch's side does the same work with small liberties: one mean for all colours, words masked at a rate of
-0.5. `ratio` is PyTorch's seconds
-over ours in the same round, median over the rounds: above 1, ours is faster. Runs without TensorFlow.
+embeddings. PyTorch's side does the same work with small liberties: one mean for all colours, words masked at a rate of 0.5.
+
+`ratio` is PyTorch's seconds over ours in the same round, median over the rounds: above 1, ours is faster. Runs without TensorFlow.
 """
 
 import argparse

@@ -115,9 +115,7 @@ class TrainConfig:
 class TransferConfig:
   """Coefficients of the integer program that composes unseen prototypes (ResT Eq. 1-6)."""
 
-  space: str = (
-    "visual"  # semantic: no transfer, the nearest seen class's name stands for the video (ResT Table 5)
-  )
+  space: str = "visual"  # semantic: no transfer, the nearest seen class's name stands in (ResT Table 5)
   num_neighbors: int = 5  # K
   max_seen_per_unseen: int = 5  # rho
   distinctiveness: float = 0.5  # theta

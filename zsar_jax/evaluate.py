@@ -62,11 +62,9 @@ def evaluate(session: Session, state: TrainState) -> Result:
 
 
 class Space(NamedTuple):
-  """Where the videos of one unseen data set are compared, and with what."""
+  """Where the videos of one unseen data set are compared, and with what. `place` brings their embeddings there."""
 
-  place: Callable[
-    [Float32[np.ndarray, "V D"]], Float32[np.ndarray, "V P"]
-  ]  # what becomes of video embeddings
+  place: Callable[[Float32[np.ndarray, "V D"]], Float32[np.ndarray, "V P"]]
   unseen: Prototypes
   halves: Prototypes | PrototypesFor  # of half the unseen classes
   seen: Prototypes

@@ -44,9 +44,11 @@ def audit_pretraining(
 
 
 def _same_words(reading: Mapping[str, tuple[str, ...]], unseen: ClassSet) -> Iterator[tuple[str, str, float]]:
+  others = [(other, sorted(words)) for other, words in zip(unseen.names, unseen.words, strict=True)]
   for name, own in reading.items():
-    for other, words in zip(unseen.names, unseen.words, strict=True):
-      if other == name or (own and sorted(words) == sorted(own)):
+    in_order = sorted(own)
+    for other, words in others:
+      if other == name or (own and words == in_order):
         yield name, other, 0.0
 
 
