@@ -17,7 +17,7 @@ ALLOWED = {
   "errors": set(),
   "files": set(),
   "config": BASE,
-  "classes": BASE,
+  "classes": BASE | {"commands"},  # __main__.py is a command
   "zeroshot": BASE | {"classes"},
   "models": BASE | {"commands"},  # weights.py is a command too
   "methods": BASE | {"config", "classes", "zeroshot", "models"},

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from zsar_jax.classes.words import folder_words, label_words, verb_lemma
+from zsar_jax.classes.words import folder_words, label_words, readable_name, verb_lemma
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "words.json").read_text())
 
@@ -79,7 +79,11 @@ opening>open listening>listen mixing>mix rowing>row bowing>bow dying>die skiing>
 rolling>roll kissing>kiss waltzing>waltz changing>change hanging>hang circling>circle curling>curl
 tasting>taste casting>cast dining>dine biking>bike doing>do going>go kneeling>kneel typing>type
 bathing>bathe judging>judge quitting>quit requiring>require ring>ring spring>spring string>string king>king
-wedding>wedding thing>thing swing>swing sing>sing ceiling>ceiling
+wedding>wedding thing>thing swing>swing sing>sing ceiling>ceiling morning>morning evening>evening
+something>something clothing>clothing dumpling>dumpling earring>earring viking>viking king>king sterling>sterling
+skydiving>skydive paragliding>paraglide snowmobiling>snowmobile headbutting>headbutt mimicking>mimic
+parkouring>parkour vlogging>vlog breakdancing>breakdance panicking>panic twerking>twerk lying>lie tying>tie
+glasses>glasses dishes>dishes red>red jumped>jumped plays>plays ping>ping being>be
 """
 
 
@@ -87,6 +91,25 @@ wedding>wedding thing>thing swing>swing sing>sing ceiling>ceiling
 def test_verb_lemma(pair):
   word, lemma = pair.split(">")
   assert verb_lemma(word) == lemma
+
+
+def test_frozen_sets_know_no_other_words_than_their_own():
+  assert label_words("riding zorbing", "kinetics700") == ("rid", "zorbing")
+  assert label_words("riding zorbing", "folder") == ("ride", "zorb")
+
+
+@pytest.mark.parametrize(
+  ("name", "source", "read"),
+  [
+    ("ApplyEyeMakeup", "ucf101", "Apply Eye Makeup"),
+    ("brush_hair", "hmdb51", "brush hair"),
+    ("punching person (boxing)", "kinetics700", "punching person (boxing)"),
+    ("/b/basketball_court/outdoor", "sun397", "basketball court outdoor"),
+    (" Walking_WhileReading ", "folder", "Walking While Reading"),
+  ],
+)
+def test_names_as_a_person_writes_them(name, source, read):
+  assert readable_name(name, source) == read
 
 
 @pytest.mark.parametrize("name", ["", "  ", "__", "-"])

@@ -1,7 +1,7 @@
-"""Class names -> words, by the rules that the E2E authors released. Standard library only.
+"""Class names -> words, by the rules that the E2E authors released.
 
 Three dialects: the E2E data sets (`E2E_SOURCES`; frozen tables in `word_tables`), SUN397 (scene paths), and
-anything else, which is a folder of class folders named by its user.
+anything else, which is a folder of class folders named by its user (verbs by lemminflect).
 """
 
 import re
@@ -9,11 +9,9 @@ import re
 from zsar_jax.classes import word_tables as tables
 
 E2E_SOURCES = ("kinetics400", "kinetics600", "kinetics700", "ucf101", "hmdb51", "activitynet200")
+SOURCES = (*E2E_SOURCES, "sun397")  # data sets with word rules of their own
 
-_VOWELS = "aeiou"
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-# Endings that are mostly unstressed, and so neither double nor hide an e: enter, open, listen.
-_UNSTRESSED = ("er", "en", "on", "el", "or", "om", "it", "et", "in", "ip", "op", "al", "il")
 _STRIP = ".,;:!?\"'()[]{}"
 
 
@@ -33,6 +31,13 @@ def label_words(name: str, source: str = "folder") -> tuple[str, ...]:
   return folder_words(name)
 
 
+def readable_name(name: str, source: str = "folder") -> str:
+  """A class name as a person would write it, for models that read sentences: `ApplyEyeMakeup` -> Apply Eye Makeup."""
+  if source == "sun397":
+    return " ".join(label_words(name, source))
+  return " ".join(_CAMEL.sub(" ", name).replace("_", " ").split())
+
+
 def folder_words(name: str) -> tuple[str, ...]:
   """Words of a user's own class name: `Walking_WhileReading-Book` -> walk, read, book."""
   return tuple(verb_lemma(word) for word in folder_tokens(name))
@@ -47,32 +52,20 @@ def folder_tokens(name: str) -> tuple[str, ...]:
 
 
 def verb_lemma(word: str) -> str:
-  """The base form of a lower-case `-ing` verb by English spelling; any other word as it is."""
+  """The base form of a lower-case `-ing` verb by lemminflect's dictionary and rules; any other word as it is.
+
+  Words in -s and -ed stay: in names of actions they are mostly things and qualities (glasses, dishes, red).
+  """
+  if not word.endswith("ing") or word in tables.ING_NOUNS:
+    return word
   if word in tables.ING_LEMMAS:
     return tables.ING_LEMMAS[word]
-  stem = word[:-3]
-  if not word.endswith("ing") or word in tables.ING_NOUNS or not re.search("[aeiouy]", stem):
-    return word
-  if len(stem) > 2 and stem[-1] == stem[-2] and stem[-1] not in "aeiouslzf":
-    return stem[:-1]  # clapping, running
-  return stem + "e" if _dropped_e(stem) else stem
+  import lemminflect
 
-
-def _dropped_e(stem: str) -> bool:
-  """Whether a verb's `e` went when `-ing` came: a consonant after a single vowel would have doubled."""
-  if len(stem) < 2 or stem[-1] in "aeioywxh":
-    return False
-  if stem.endswith(("nc", "rc", "rg", "dg", "rs", "ns", "ps")) or stem[-1] in "uvz":
-    return not stem.endswith(("zz", "tz"))  # dance, pierce, judge, argue, wave, squeeze; but waltz
-  before = stem[-2]
-  if stem[-1] == "l" and before not in "aeiourlwy":
-    return True  # juggle, tackle, bottle
-  if before not in _VOWELS + "y":
-    return False  # walk, lift, kiss
-  pair = len(stem) > 2 and stem[-3] in _VOWELS and stem[-4:-2] != "qu"
-  if pair:
-    return stem[-1] in "sc"  # raise; but clean, shoot
-  return len(re.findall("[aeiouy]+", stem)) < 2 or not stem.endswith(_UNSTRESSED)
+  known = lemminflect.getAllLemmas(word)
+  if known and "VERB" not in known:
+    return word  # morning, ceiling: nouns only
+  return lemminflect.getLemma(word, "VERB")[0]
 
 
 def _e2e_words(name: str, source: str) -> tuple[str, ...]:
@@ -83,14 +76,4 @@ def _e2e_words(name: str, source: str) -> tuple[str, ...]:
   # "(not on bike)" says what a class is not; "(sport)" says which of two it is.
   plain = re.sub(r"\(not [^)]*\)", " ", spelt)
   tokens = [token.strip("()") for token in plain.split()]
-  return tuple(_e2e_lemma(token) for token in tokens if token not in tables.E2E_STOP_WORDS)
-
-
-def _e2e_lemma(word: str) -> str:
-  if word in tables.E2E_LEMMAS:
-    return tables.E2E_LEMMAS[word]
-  if word in tables.E2E_AS_WRITTEN:
-    return word
-  if word.endswith("s") and word[:-1] in tables.E2E_PLURALS:
-    return word[:-1]
-  return verb_lemma(word)
+  return tuple(tables.E2E_LEMMAS.get(token, token) for token in tokens if token not in tables.E2E_STOP_WORDS)

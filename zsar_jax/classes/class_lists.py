@@ -1,0 +1,94 @@
+"""Lists of class names: those that ship with the package, frozen presets of them, and a user's own files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from zsar_jax.classes.words import SOURCES
+from zsar_jax.errors import InputError, did_you_mean, raise_all
+
+_FOLDER = Path(__file__).parent / "names"
+
+
+class ClassList(NamedTuple):
+  """Class names in their order, and the data set whose word rules turn them into words."""
+
+  names: tuple[str, ...]
+  source: str  # as in `words.label_words`
+
+
+def shipped_lists() -> tuple[str, ...]:
+  """What `read_class_list` knows by name: seven data sets, and presets such as kinetics700_664."""
+  return tuple(sorted(file.stem for file in _FOLDER.glob("*.txt")))
+
+
+def read_class_list(spec: str) -> ClassList:
+  """The classes of a shipped list (`kinetics700`, `kinetics700_664`, ...) or of a file with one name a line.
+
+  A file is UTF-8 (a byte order mark and Windows line ends are fine); empty lines at its end do not count. Its
+  word rules are those of the data set that it is named after (`ucf101.txt`, `kinetics700_mine.txt`), else those
+  of a user's folder.
+
+  Raises:
+    InputError: no such list or file, not UTF-8, or all its empty and repeated names, by line.
+  """
+  given = read_names(spec)
+  raise_all(_problems(given.names), f"class list {spec!r} cannot be used:")
+  return given
+
+
+def read_names(spec: str) -> ClassList:
+  """The same without looking at the names: name i stands in line i + 1, empty where the line is."""
+  if spec in shipped_lists():
+    return ClassList(_lines(_FOLDER / f"{spec}.txt"), _source(spec))
+  path = Path(spec)
+  if not path.is_file():
+    raise InputError(
+      f"class list {spec!r}: no such file and no shipped list{did_you_mean(spec, shipped_lists())}; "
+      f"expected a file with one class name a line, or one of {', '.join(shipped_lists())}"
+    )
+  return ClassList(_lines(path), _source(path.stem))
+
+
+def find_repeats(names: Sequence[str]) -> list[tuple[int, int]]:
+  """(first row, later row) of every name that comes again; `_` and spaces are the same to every reader."""
+  first: dict[str, int] = {}
+  repeats = []
+  for row, name in enumerate(names):
+    key = " ".join(name.replace("_", " ").split())
+    if key and first.setdefault(key, row) != row:
+      repeats.append((first[key], row))
+  return repeats
+
+
+def find_empty(names: Sequence[str]) -> list[int]:
+  """Rows whose name is nothing but spaces."""
+  return [row for row, name in enumerate(names) if not name.strip()]
+
+
+def _problems(names: Sequence[str]) -> list[str]:
+  if not names:
+    return ["it is empty: expected one class name a line"]
+  empty = [f"line {row + 1} is empty: remove it, or give the class a name" for row in find_empty(names)]
+  repeats = [
+    f"line {row + 1}: class name {names[row]!r} is repeated (first in line {first + 1}): keep one"
+    for first, row in find_repeats(names)
+  ]
+  return empty + repeats
+
+
+def _lines(path: Path) -> tuple[str, ...]:
+  try:
+    text = path.read_text(encoding="utf-8-sig")
+  except UnicodeDecodeError as error:
+    line = error.object[: error.start].count(b"\n") + 1
+    raise InputError(f"class list {str(path)!r}, line {line}: not UTF-8: save the file as UTF-8") from error
+  except OSError as error:
+    raise InputError(f"class list {str(path)!r}: cannot be read: {error}") from error
+  return tuple(line.strip() for line in text.rstrip().split("\n")) if text.strip() else ()
+
+
+def _source(stem: str) -> str:
+  """The data set that a list is named after; a preset or a part of one is `SET_anything`."""
+  known = stem.lower().split("_")[0]
+  return known if known in SOURCES else "folder"
