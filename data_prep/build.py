@@ -1,78 +1,114 @@
-"""Turns videos into indexed records.
+"""Turns videos, still images or features into indexed records.
 
 python -m data_prep.build folder --videos DIR --out DIR --short_side 128
 
-Run again, it resumes. Videos that cannot be used are listed, with reasons, in `quarantine.jsonl`.
+Before it starts it prints what it found against what the source's list expects, and the room it will take. Run again,
+it resumes. Videos that cannot be used are listed, with reasons, in `quarantine.jsonl`. `--verify` only checks.
 """
 
 import argparse
+import contextlib
+import os
 import sys
-from collections import Counter
+from collections.abc import Callable, Iterator
 
-from data_prep.folder import Listing, list_folder
+from data_prep import report
+from data_prep.estimate import estimate_bytes, free_bytes
+from data_prep.listing import Listing
+from data_prep.options import SOURCES, parse
+from data_prep.verify import verify_entries
+from zsar_jax.commands import FAILED, INTERRUPTED, WRONG_INPUT
 from zsar_jax.data.build import BuildSummary, build_records
-from zsar_jax.errors import InputError
+from zsar_jax.data.records import RecordOptions
+from zsar_jax.errors import InputError, raise_all
 
 
 def main(arguments: list[str] | None = None) -> int:
-  """Runs the command; its exit status: 0, or 2 where something the user gave is wrong."""
-  options = _parser().parse_args(arguments)
+  """Runs the command; its exit status: 0, 1 where `--verify` found faults, 2 where what the user gave is wrong."""
+  options = parse(__doc__, arguments)
   try:
-    listing = list_folder(options.videos)
-    _print_listing(options.videos, listing)
-    summary = _build(listing, options)
+    return _run(options)
   except InputError as error:
     print(f"error: {error}", file=sys.stderr)
-    return 2
+    return WRONG_INPUT
   except KeyboardInterrupt:
     print("interrupted: run the same command again to go on from the last finished shard", file=sys.stderr)
-    return 130
+    return INTERRUPTED
   except OSError as error:
     print(
       f"error: writing to {options.out} failed: {error}. Run the same command again to go on", file=sys.stderr
     )
-    return 2
-  _print_summary(summary, options.out)
+    return WRONG_INPUT
+
+
+def _run(options: argparse.Namespace) -> int:
+  _check(options)
+  module, _ = SOURCES[options.source]
+  may_lack = getattr(options, "allow_missing", False)
+  options.allow_missing = may_lack or options.verify  # verifying tells of all that is missing
+  listing: Listing = module.from_options(options)
+  report.print_listing(options.source, listing)
+  _print_estimate(listing, options)
+  if options.verify:
+    whole = _verify(listing, options) and (may_lack or not listing.empty)
+    return 0 if whole else FAILED
+  report.print_summary(_build(listing, options), listing, options.out)
   return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-  parser = argparse.ArgumentParser(
-    prog="python -m data_prep.build", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-  )
-  sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
-  folder = sources.add_parser("folder", help="a folder of class folders of videos")
-  folder.add_argument("--videos", required=True, metavar="DIR", help="holds one folder a class")
-  folder.add_argument("--out", required=True, metavar="DIR", help="where the records go")
-  folder.add_argument(
-    "--short_side", required=True, type=int, metavar="PIXELS", help="128 for E2E, 256 for ResT"
-  )
-  folder.add_argument("--workers", type=int, metavar="N", help="decoding processes (default: one a core)")
-  folder.add_argument("--fps", type=float, metavar="F", help="store at most F frames a second (default: all)")
-  folder.add_argument("--jpeg_quality", type=int, default=95, metavar="Q", help="1 to 100 (default: 95)")
-  folder.add_argument(
-    "--timeout", type=float, default=60, metavar="S", help="seconds a video may take (default: 60)"
-  )
-  folder.add_argument("--videos_per_shard", type=int, default=256, metavar="N", help="default: 256")
-  return parser
+def _check(options: argparse.Namespace) -> None:
+  """What would fail only after a long listing; `build_records` checks the rest."""
+  problems = []
+  for name, least in (("short_side", 1), ("workers", 1), ("videos_per_shard", 1)):
+    value = getattr(options, name)
+    if value is not None and value < least:
+      problems.append(f"--{name} {value}: expected at least {least}")
+  for name in ("fps", "timeout"):
+    value = getattr(options, name)
+    if value is not None and not value > 0:
+      problems.append(f"--{name} {value:g}: expected more than 0")
+  if not 1 <= options.jpeg_quality <= 100:
+    problems.append(f"--jpeg_quality {options.jpeg_quality}: expected 1 to 100")
+  raise_all(problems)
+
+
+def _print_estimate(listing: Listing, options: argparse.Namespace) -> None:
+  if options.short_side is None and listing.kind != "features":
+    return  # --verify alone
+  wanted = RecordOptions(options.short_side or 0, options.fps, options.jpeg_quality, listing.kind)
+  estimate = estimate_bytes(listing.entries, wanted, options.timeout)
+  report.print_estimate(estimate, free_bytes(options.out or "."), len(listing.entries))
+
+
+def _verify(listing: Listing, options: argparse.Namespace) -> bool:
+  with _progress("opening", len(listing.entries)) as progress:
+    bad = verify_entries(
+      listing.entries,
+      listing.kind,
+      workers=options.workers or os.cpu_count() or 1,
+      timeout=options.timeout,
+      progress=progress,
+    )
+  report.print_verified(len(listing.entries), listing.quarantined, bad)
+  return not bad and not listing.quarantined
 
 
 def _build(listing: Listing, options: argparse.Namespace) -> BuildSummary:
-  from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+  runner = None
+  if options.runner == "beam":
+    from data_prep.beam import make_runner
 
-  columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-  with Progress(*columns) as bar:
-    task = bar.add_task("decoding", total=len(listing.entries))
-
-    def progress(done: int, bad: int) -> None:
-      bar.update(task, completed=done, description=f"decoding ({bad} bad)" if bad else "decoding")
-
+    runner = make_runner(options.beam_args or [])
+  with _progress("decoding", len(listing.entries)) as progress:
     return build_records(
       listing.entries,
       listing.class_names,
       options.out,
-      short_side=options.short_side,
+      short_side=options.short_side or 0,
+      kind=listing.kind,
+      quarantined=listing.quarantined,
       workers=options.workers,
+      runner=runner,
       fps=options.fps,
       jpeg_quality=options.jpeg_quality,
       timeout=options.timeout,
@@ -81,28 +117,19 @@ def _build(listing: Listing, options: argparse.Namespace) -> BuildSummary:
     )
 
 
-def _print_listing(source: str, listing: Listing) -> None:
-  print(f"{source}: {len(listing.entries)} videos in {len(listing.class_names)} classes")
-  counts = Counter(entry.label for entry in listing.entries)
-  for label, name in enumerate(listing.class_names):
-    print(f"{counts[label]:7d}  {name}")
-  if listing.ignored:
-    shown = ", ".join(listing.ignored[:5]) + (", …" if len(listing.ignored) > 5 else "")
-    print(f"passed over {len(listing.ignored)} files that are not named as videos: {shown}")
+@contextlib.contextmanager
+def _progress(verb: str, total: int) -> Iterator[Callable[[int, int], None]]:
+  """A bar; what it gives is called with how many are done and how many of these are bad."""
+  from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+  columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+  with Progress(*columns) as bar:
+    task = bar.add_task(verb, total=total)
 
-def _print_summary(summary: BuildSummary, out: str) -> None:
-  num_bad = len(summary.quarantined)
-  done = summary.num_videos + num_bad - summary.num_resumed
-  print(
-    f"{out}: {summary.num_videos} videos, {num_bad} bad, {summary.num_bytes / 1e6:.1f} MB; "
-    f"{done} decoded in {summary.seconds:.1f} s ({done / max(summary.seconds, 1e-9):.1f} videos/s)"
-    + (f", {summary.num_resumed} were done before" if summary.num_resumed else "")
-  )
-  for bad in summary.quarantined[:5]:
-    print(f"  bad: {bad.path}: {bad.reason}")
-  if num_bad:
-    print(f"  all bad videos and reasons: {out}/quarantine.jsonl")
+    def progress(done: int, bad: int) -> None:
+      bar.update(task, completed=done, description=f"{verb} ({bad} bad)" if bad else verb)
+
+    yield progress
 
 
 if __name__ == "__main__":

@@ -1,19 +1,20 @@
 """Source: any folder of class folders of videos."""
 
+import argparse
 from pathlib import Path
-from typing import NamedTuple
 
+from data_prep.listing import Listing, find_files, folder_at
 from zsar_jax.data.decode import VIDEO_SUFFIXES
 from zsar_jax.data.records import Entry
 from zsar_jax.errors import InputError, raise_all
 
 
-class Listing(NamedTuple):
-  """What a source holds."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument("--videos", required=True, metavar="DIR", help="holds one folder a class")
 
-  entries: list[Entry]
-  class_names: list[str]
-  ignored: list[str]  # files that are no videos by their names, relative to the source
+
+def from_options(options: argparse.Namespace) -> Listing:
+  return list_folder(options.videos)
 
 
 def list_folder(videos: str | Path) -> Listing:
@@ -24,31 +25,34 @@ def list_folder(videos: str | Path) -> Listing:
   Raises:
     InputError: no such folder, nothing in it, or class folders without a video (all listed).
   """
-  root = Path(videos)
-  if not root.is_dir():
-    kind = "is a file, not a folder" if root.exists() else "does not exist"
-    raise InputError(
-      f"--videos {root} {kind}: expected a folder of class folders, such as {root}/walking/a.mp4"
-    )
-  folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-  if not folders:
-    raise InputError(
-      f"--videos {root} holds no class folders: expected one a class, such as {root}/walking/a.mp4"
-    )
-  entries: list[Entry] = []
-  ignored = [p.name for p in sorted(root.iterdir()) if p.is_file() and not p.name.startswith(".")]
-  empty: list[str] = []
-  for label, folder in enumerate(folders):
-    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and not _hidden(p, root)]
-    found = [p for p in files if p.suffix.lower() in VIDEO_SUFFIXES]
-    ignored += [p.relative_to(root).as_posix() for p in files if p not in set(found)]
-    entries += [Entry(str(p), label, p.relative_to(root).as_posix()) for p in found]
-    if not found:
-      empty.append(f"{folder} ({len(files)} other files)" if files else str(folder))
-  suffixes = " ".join(VIDEO_SUFFIXES)
-  raise_all(empty, f"class folders without a video ({suffixes}); fill or remove them:")
-  return Listing(entries, [folder.name for folder in folders], ignored)
+  return list_class_folders(Path(videos), "--videos", VIDEO_SUFFIXES, "walking/a.mp4", "video")
 
 
-def _hidden(path: Path, root: Path) -> bool:
-  return any(part.startswith(".") for part in path.relative_to(root).parts)
+def list_class_folders(
+  root: Path, option: str, suffixes: tuple[str, ...], example: str, kind: str
+) -> Listing:
+  """As `list_folder`, of any kind of file; `example` is a path in such a folder."""
+  folder_at(root, option, f"a folder of class folders, such as {root}/{example}")
+  names = sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+  if not names:
+    raise InputError(
+      f"{option} {root} holds no class folders: expected one a class, such as {root}/{example}"
+    )
+  found = find_files(root, suffixes)
+  rows = {name: row for row, name in enumerate(names)}
+  entries = [Entry(str(root / p), rows[_top(p)], p) for p in found.files if "/" in p]
+  full = {entry.label for entry in entries}
+  empty = [str(root / name) + _others(name, found.ignored) for name in names if rows[name] not in full]
+  raise_all(empty, f"class folders without a {kind} ({' '.join(suffixes)}); fill or remove them:")
+  outside = [p for p in found.files if "/" not in p]
+  ignored = sorted([*found.ignored, *outside], key=lambda p: ("/" in p, p))
+  return Listing(entries, names, ignored, found.quarantined, kind=kind)
+
+
+def _top(path: str) -> str:
+  return path.split("/", 1)[0]
+
+
+def _others(name: str, ignored: list[str]) -> str:
+  num = sum(_top(path) == name for path in ignored)
+  return f" ({num} other files)" if num else ""

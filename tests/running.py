@@ -22,7 +22,7 @@ TINY = {
 # Every config that ships, with every variant.
 VARIANTS = {
   "demo": ("", "e2e"),
-  "e2e_r2plus1d": ("", "baseline"),
+  "e2e_r2plus1d": ("", "baseline", "sun397", "from_sun397"),
   "rest_encoder": ("vgg16", "mobilenet_v2", "googlenet", "r2plus1d_18", "c3d", "c3d_frozen"),
 }
 SHIPPED = [

@@ -22,7 +22,7 @@ ALLOWED = {
   "models": BASE | {"commands"},  # weights.py is a command too
   "methods": BASE | {"config", "classes", "zeroshot", "models"},
   "train": BASE | {"config", "methods", "models"},
-  "data": BASE | {"config", "classes"},
+  "data": BASE | {"config", "classes", "commands"},  # profile.py is a command
 }
 
 

@@ -74,6 +74,34 @@ def test_all_problems_are_listed_at_once():
   assert "larger than 'data.short_side'" in message
 
 
+def test_impossible_subsets_and_windows_are_named():
+  wrong = {
+    "data.max_videos": "-1",
+    "data.max_videos_per_class": "-2",
+    "data.max_classes": "1",
+    "data.num_clusters": "3",
+    "data.cluster": "3",
+    "data.scales": "1,0,1.5",
+    "data.verify": "sha",
+    "eval.clips": "center",
+  }
+  with pytest.raises(InputError) as error:
+    configs.load(str(ROOT / "configs/demo.py"), wrong)
+  message = str(error.value)
+  for line in (
+    "'data.max_videos' is -1, expected 0 or more",
+    "'data.max_videos_per_class' is -2, expected 0 or more",
+    "'data.max_classes' is 1, expected 0 (all) or at least 2",
+    "'data.cluster' is 3, expected one of the 'data.num_clusters' 3, counted from 0",
+    "'data.scales' is (1.0, 0.0, 1.5), expected numbers above 0, at most 1",
+    "'data.verify' is 'sha', expected one of size, full, off",
+    "'eval.clips' is 'center', expected one of even, random, released",
+  ):
+    assert line in message
+  with pytest.raises(InputError, match=r"'data.cluster' is 1, expected one of the 'data.num_clusters' 0"):
+    configs.load(str(ROOT / "configs/demo.py"), {"data.cluster": "1"})
+
+
 @given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz._", min_size=1, max_size=20))
 def test_unknown_keys_never_pass(key):
   known = configs.to_flat(configs.load(str(ROOT / "configs/demo.py")))
@@ -100,7 +128,8 @@ def test_what_may_differ_on_resume():
   config = configs.load(str(ROOT / "configs/demo.py"))
   saved = configs.to_dict(config)
   free = configs.load(
-    str(ROOT / "configs/demo.py"), {"data.dir": "x", "eval.num_clips": "1", "logging.every_steps": "7"}
+    str(ROOT / "configs/demo.py"),
+    {"data.dir": "x", "eval.num_clips": "1", "logging.every_steps": "7", "data.verify": "off"},
   )
   assert not configs.differences(saved, free)
   other = configs.load(str(ROOT / "configs/demo.py"), {"seed": "1", "train.batch_size": "8"})

@@ -1,7 +1,6 @@
 """What a config's model is and costs, worked out from shapes alone: nothing is initialised or compiled."""
 
 import dataclasses
-import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from zsar_jax.classes.vocabulary import word_table
 from zsar_jax.config import Config
 from zsar_jax.errors import InputError
 from zsar_jax.methods import make_method
+from zsar_jax.methods.backbone import frames_shape
 from zsar_jax.methods.base import Clips, Method
 from zsar_jax.methods.frames import augment, normalize
 from zsar_jax.models.flops import Traced, Work, count, trace_layers
@@ -51,48 +51,38 @@ class Subject(NamedTuple):
 
   def forward(self, model: Any, batch: Clips, train: bool) -> Any:
     """The model's pass over a training batch. Its products are the same whichever words are masked, and in evaluation mode."""
-    frames, rngs = self._floats(batch.frames, augment), self._rngs()
+    frames, rngs = self._augmented(batch.frames), self._rngs()
     if self.config.method == "e2e":
       return model(frames, train=train, rngs=rngs)
     return model(frames[:, 0], batch.words, train=train, rngs=rngs)
 
   def encode(self, model: Any, frames: Any) -> Any:
     """The encoder alone, over the frames of a training batch."""
-    frames = self._floats(frames, augment)
+    frames = self._augmented(frames)
     if self.config.method == "e2e":
       return model.clip_features(frames, train=False)
     return model.frame_features(frames[:, 0], train=False)
 
   def loss(self, model: Any, batch: Clips) -> Array:
     """The loss of the main phase, from frames as they cross to the device, as the training step takes it."""
-    frames = self._floats(batch.frames, augment)
+    frames = self._augmented(batch.frames)
     return self.method.loss(model, batch._replace(frames=frames), self._rngs())[0]
 
   def embed(self, model: Any, frames: Any) -> Array:
-    return self.method.embed(model, self._floats(frames, lambda _, *rest: normalize(*rest)))
+    return self.method.embed(model, normalize(frames, self.config.data, jnp.dtype(self.config.model.dtype)))
 
-  def _floats(self, frames: Any, prepare: Callable[..., Array]) -> Array:
-    """prepare(key, frames, ...); precomputed features stay as they are."""
-    if jnp.issubdtype(frames.dtype, jnp.floating):
-      return frames
-    return prepare(jax.random.key(0), frames, self.config.data, jnp.dtype(self.config.model.dtype))
+  def _augmented(self, frames: Any) -> Array:
+    return augment(jax.random.key(0), frames, self.config.data, jnp.dtype(self.config.model.dtype))
 
   def _rngs(self) -> nnx.Rngs:
     return nnx.Rngs(dropout=jax.random.key(1), words=jax.random.key(2))
-
-  def frames(self, num_videos: int, num_clips: int = 1) -> jax.ShapeDtypeStruct:
-    """uint8 [B,N,T,H,W,3], or precomputed features [B,N,T,P]."""
-    data, model = self.config.data, self.config.model
-    if model.backbone == "features":
-      return jax.ShapeDtypeStruct((num_videos, num_clips, data.num_frames, model.num_features), jnp.float32)
-    return jax.ShapeDtypeStruct((num_videos, num_clips, data.num_frames, data.crop, data.crop, 3), jnp.uint8)
 
   def batch(self, num_videos: int) -> Clips:
     """A training batch."""
     label = jax.ShapeDtypeStruct((num_videos,), jnp.int32)
     words = jax.ShapeDtypeStruct((num_videos, self.max_words), jnp.int32)
     mask = jax.ShapeDtypeStruct((num_videos,), jnp.bool_)
-    return Clips(self.frames(num_videos), label, words, mask)  # type: ignore[arg-type]
+    return Clips(frames_shape(self.config, num_videos, 1), label, words, mask)  # type: ignore[arg-type]
 
 
 def find_classes(
@@ -114,15 +104,21 @@ def find_classes(
 
 def _classes_on_disk(config: Config) -> ClassSet | None:
   """None where a data set or the word vectors are missing. Makes nothing."""
-  from zsar_jax.data.datasets import open_corpus, parse_reference
+  from zsar_jax.classes.vectors import check_spec
+  from zsar_jax.data import storage
+  from zsar_jax.data.datasets import open_corpus
   from zsar_jax.data.generated import NAMES as GENERATED
   from zsar_jax.data.generated import generated_path
+  from zsar_jax.data.references import parse_reference
 
   data = config.data
   names = {parse_reference(text).name for text in (data.seen, *data.unseen, data.seen_test) if text}
-  folders = [generated_path(config, n) if n in GENERATED else pathlib.Path(data.dir) / n for n in names]
-  there = all((folder / "index" / "index.json").is_file() for folder in folders)
-  if not there or not (config.vectors.startswith("hash:") or pathlib.Path(config.vectors).is_file()):
+  folders = [str(generated_path(config, n)) if n in GENERATED else storage.join(data.dir, n) for n in names]
+  if any(storage.file_size(storage.join(folder, "index", "index.json")) is None for folder in folders):
+    return None
+  try:
+    check_spec(config.vectors)
+  except InputError:
     return None
   return open_corpus(config, say=lambda _: None).seen
 
@@ -205,7 +201,7 @@ def embedding_work(subject: Subject, num_devices: int) -> Batch:
   """Of an evaluation batch on one device."""
   evaluation = subject.config.eval
   num_videos = round_up(evaluation.batch_size, num_devices) // num_devices
-  frames = subject.frames(num_videos, evaluation.num_clips)
+  frames = frames_shape(subject.config, num_videos, evaluation.num_clips)
   jaxpr = _jaxpr(subject, lambda p, s, frames: subject.embed(subject.model(p, s), frames), frames)
   return Batch(count(jaxpr), num_videos * evaluation.num_clips)
 

@@ -1,4 +1,4 @@
-"""What every command shares: errors a user can act on become one message and an exit code, without a traceback."""
+"""What every command shares: keys of the config on the command line, and errors that become one message and an exit code."""
 
 import logging
 import sys
@@ -29,6 +29,21 @@ def guarded(command: Callable[[], None]) -> int:
   except Exception as error:
     return _exit_code(error)
   return 0
+
+
+def parse_overrides(arguments: list[str]) -> dict[str, str]:
+  """`--config.a.b=value` (or `--config.a.b value`) as {"a.b": "value"}; anything else is refused."""
+  overrides, rest = {}, list(arguments)
+  while rest:
+    name, equals, value = rest.pop(0).partition("=")
+    if not name.startswith("--config."):
+      raise InputError(f"unknown argument {name!r}; options of the config are written --config.KEY=VALUE")
+    if not equals:
+      if not rest:
+        raise InputError(f"{name} has no value; write {name}=VALUE")
+      value = rest.pop(0)
+    overrides[name.removeprefix("--config.")] = value
+  return overrides
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:

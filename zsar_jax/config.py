@@ -23,15 +23,27 @@ from zsar_jax.errors import InputError, did_you_mean, raise_all
 class DataConfig:
   """Which videos, which classes, and how clips are cut from them.
 
-  A data set is written `NAME`, `NAME:class+class` (only these) or `NAME:!class+class` (all but these).
+  A data set is written `NAME`, `NAME:class+class` (only these) or `NAME:!class+class` (all but these); `@LIST` stands for the
+  classes of a list that ships with the package or of a file with one name a line: `kinetics700:@kinetics700_664`.
   """
 
   dir: str = "data"  # holds one folder of records per data set
   seen: str = ""
   unseen: tuple[str, ...] = ()
   seen_test: str = ""  # test videos of seen classes; empty: the seen set's validation videos
-  short_side: int = 128  # pixels, of the stored frames
+  max_classes: int = 0  # seen classes to train on, random ones; 0: all (E2E Fig. 4)
+  num_clusters: int = (
+    0  # clusters of the seen classes in word space, of which one is trained on; 0: none (E2E Fig. 5)
+  )
+  cluster: int = 0  # which of them
+  max_videos: int = 0  # training videos, random ones, at least one a class; 0: all (E2E Fig. 4)
+  max_videos_per_class: int = 0  # 0: all
+  subset_seed: int = 0  # which classes and videos; of the same seed, fewer are among the more
+  short_side: int = 128  # pixels that the short side of a frame has, as stored or once shrunk
   crop: int = 112  # pixels
+  scales: tuple[
+    float, ...
+  ] = ()  # random training windows, as shares of the short side, resized to `crop`; empty: `crop` pixels
   num_frames: int = 16
   stride: int = 1  # source frames between two frames of a clip
   overlap_threshold: float = 0.05  # seen classes this near (cosine distance) to an unseen one are removed
@@ -43,6 +55,7 @@ class DataConfig:
   noise: float = 0.0  # standard deviation of added noise, RGB in [0, 1]
   grayscale: float = 0.0  # share of training clips made grey
   workers: int = 0  # threads that decode; 0: as many as there are cores
+  verify: str = "size"  # of the record files before the first step; full: their SHA-256 too; off: nothing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +184,8 @@ CHOICES = {
   "train.joint.schedule": ("constant", "cosine", "steps"),
   "transfer.space": ("visual", "semantic"),
   "transfer.solver": ("milp", "closed_form"),
-  "eval.clips": ("even", "released"),
+  "eval.clips": ("even", "random", "released"),
+  "data.verify": ("size", "full", "off"),
   "eval.frame_order": ("natural", "single", "shuffled"),
 }
 POSITIVE = (
@@ -184,7 +198,7 @@ POSITIVE = (
 FRACTIONS = ("data.validation_fraction", "data.grayscale", "data.color_jitter", "data.noise", "model.dropout",
              "model.mask_rate")  # fmt: skip
 # Keys that may differ when a run is resumed: they change no parameter.
-FREE_ON_RESUME = ("data.dir", "data.workers", "logging", "checkpoint", "eval", "transfer")
+FREE_ON_RESUME = ("data.dir", "data.workers", "data.verify", "logging", "checkpoint", "eval", "transfer")
 
 
 def load(path: str, overrides: Mapping[str, str] | None = None) -> Config:
@@ -332,7 +346,7 @@ def _siblings(key: str, hints: Mapping[str, Any]) -> str:
 def _not_negative(flat: Mapping[str, Any]) -> list[str]:
   ends = (".steps", ".epochs", ".ramp_epochs", ".weight_decay", "momentum", "max_clips_per_epoch", "bn_group_size",
           "max_uses_per_seen", "num_features", "distinctiveness", "overlap_threshold", "word_loss_weight", "data.workers",
-          "seed")  # fmt: skip
+          "data.max_classes", "data.num_clusters", "data.cluster", "data.max_videos", "data.max_videos_per_class", "seed")  # fmt: skip
   return [key for key in flat if key.endswith(ends)]
 
 
@@ -369,6 +383,7 @@ def _check_values(flat: Mapping[str, Any]) -> list[str]:
       problems.append(f"'{key}' is {flat[key]}, expected three numbers, of red, green and blue")
   if not all(value > 0 for value in flat["data.std"]):
     problems.append(f"'data.std' is {flat['data.std']}, expected numbers above 0")
+  problems += _check_subset(flat)
   if flat["eval.clips"] == "released" and flat["data.stride"] != 1:
     problems.append(
       f"'eval.clips' is 'released', which reads consecutive frames, but 'data.stride' is {flat['data.stride']}"
@@ -383,6 +398,23 @@ def _check_values(flat: Mapping[str, Any]) -> list[str]:
       problems.append(
         f"'{key}' is empty, expected {'word vectors (FILE or hash:300)' if key == 'vectors' else 'a data set'}"
       )
+  return problems
+
+
+def _check_subset(flat: Mapping[str, Any]) -> list[str]:
+  """What is trained on: classes, videos, windows."""
+  problems = []
+  if flat["data.max_classes"] == 1:
+    problems.append("'data.max_classes' is 1, expected 0 (all) or at least 2")
+  clusters, cluster = flat["data.num_clusters"], flat["data.cluster"]
+  if clusters == 1:
+    problems.append("'data.num_clusters' is 1, expected 0 (none) or at least 2")
+  if cluster and cluster >= clusters:
+    problems.append(
+      f"'data.cluster' is {cluster}, expected one of the 'data.num_clusters' {clusters}, counted from 0"
+    )
+  if not all(0 < scale <= 1 for scale in flat["data.scales"]):
+    problems.append(f"'data.scales' is {flat['data.scales']}, expected numbers above 0, at most 1")
   return problems
 
 

@@ -62,7 +62,6 @@ from zsar_jax.classes.vocabulary import vocabulary, word_table
 from zsar_jax.config import Config
 from zsar_jax.devices import NAMES, Device, find_device, roofline
 from zsar_jax.errors import InputError, did_you_mean, raise_all
-from zsar_jax.main import parse_overrides
 from zsar_jax.methods.backbone import cannot_build, model_problems
 from zsar_jax.models.flops import Layer, Traced
 from zsar_jax.train.sharding import check_batch
@@ -89,7 +88,7 @@ def _main(argv: list[str]) -> None:
   parser.add_argument("--vocabulary", type=int, help=f"distinct words of their names (or {VOCABULARY})")
   parser.add_argument("--max_words", type=int, help=f"words of the longest name (or {MAX_WORDS})")
   args, rest = parser.parse_known_args(argv)
-  config = configs.load(args.config, parse_overrides(rest))
+  config = configs.load(args.config, commands.parse_overrides(rest))
   _check(config, args)
   classes = find_classes(config, args.num_classes, args.vocabulary, args.max_words)
   report, traced = describe(config, classes, args.device, args.devices)

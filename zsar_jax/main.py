@@ -12,7 +12,6 @@ import sys
 from zsar_jax import commands
 from zsar_jax import config as configs
 from zsar_jax.config import Config
-from zsar_jax.errors import InputError
 
 
 def run(config: Config, workdir: pathlib.Path, *, evaluate_only: bool, force: bool) -> None:
@@ -47,24 +46,9 @@ def _main(argv: list[str]) -> None:
     "--force", action="store_true", help="go on although the config differs from the workdir's"
   )
   args, rest = parser.parse_known_args(argv)
-  config = configs.load(args.config, parse_overrides(rest))
+  config = configs.load(args.config, commands.parse_overrides(rest))
   workdir = args.workdir or default_workdir(args.config)
   run(config, workdir, evaluate_only=args.evaluate_only, force=args.force)
-
-
-def parse_overrides(arguments: list[str]) -> dict[str, str]:
-  """`--config.a.b=value` (or `--config.a.b value`) as {"a.b": "value"}; anything else is refused."""
-  overrides, rest = {}, list(arguments)
-  while rest:
-    name, equals, value = rest.pop(0).partition("=")
-    if not name.startswith("--config."):
-      raise InputError(f"unknown argument {name!r}; options of the config are written --config.KEY=VALUE")
-    if not equals:
-      if not rest:
-        raise InputError(f"{name} has no value; write {name}=VALUE")
-      value = rest.pop(0)
-    overrides[name.removeprefix("--config.")] = value
-  return overrides
 
 
 def default_workdir(config_path: str) -> pathlib.Path:

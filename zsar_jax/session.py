@@ -16,10 +16,12 @@ from rich.console import Console
 from zsar_jax.classes.vocabulary import word_table
 from zsar_jax.config import Config, differences, to_dict, to_flat
 from zsar_jax.data.datasets import ClipReader, Corpus, DataSet, open_corpus
+from zsar_jax.data.pipeline import content_problems
+from zsar_jax.data.plans import ClipSpec
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.files import write_text
 from zsar_jax.methods import make_method
-from zsar_jax.methods.backbone import cannot_build, model_problems
+from zsar_jax.methods.backbone import cannot_build, frames_shape, model_problems
 from zsar_jax.methods.base import Method
 from zsar_jax.methods.frames import normalize
 from zsar_jax.pretraining import Pretraining, begin, find_source, remember
@@ -88,12 +90,17 @@ def open_session(
   Raises:
     InputError: the workdir, a data set, a class, a word or a size is wrong.
   """
-  _check_model(config)
+  raise_all(model_problems(config), "the config is wrong:")
   _prepare_workdir(config, workdir, must_resume, force)
   source = find_source(config, workdir)
   mesh = make_mesh()
   check_batch(config.train.batch_size, mesh.size, config.train.accumulate, config.model.bn_group_size)
   corpus = open_corpus(config)
+  reader = ClipReader(
+    config, round_up(config.eval.batch_size, mesh.size), word_table(corpus.seen.words), jax.process_index(),
+    jax.process_count(),
+  )  # fmt: skip
+  _check_contents(corpus, reader.spec)
   method = make_method(config, corpus.seen)
   network = _make_network(config, method)
   network, pretraining = begin(config, workdir, source, corpus, method, network)
@@ -101,29 +108,27 @@ def open_session(
   if not must_resume:
     write_text(workdir / "config.json", json.dumps(to_dict(config), indent=1) + "\n")
     remember(workdir, corpus.seen.names, pretraining)
-  reader = ClipReader(config, round_up(config.eval.batch_size, mesh.size), word_table(corpus.seen.words))
   session = Session(config, workdir, corpus, reader, method, network, stages, mesh, pretraining)
   _show(session)
   return session
 
 
-def _check_model(config: Config) -> None:
-  problems = model_problems(config)
-  if config.model.backbone == "features":
-    problems.append(
-      "'model.backbone' features reads precomputed features, but a data set of videos holds frames: use it from Python "
-      "(zsar_jax.models), or choose an encoder"
-    )
-  raise_all(problems, "the config is wrong:")
+def _check_contents(corpus: Corpus, spec: ClipSpec) -> None:
+  """Every data set must hold what the encoder reads, in the size that the clips need."""
+  data_sets = (corpus.train, corpus.validation, *corpus.unseen, corpus.seen_test)
+  problems = [problem for d in data_sets for problem in content_problems(d.videos, d.rows, spec)]
+  raise_all(list(dict.fromkeys(problems)), "data sets and encoder do not go together:")
 
 
 def _make_network(config: Config, method: Method) -> Network:
   """Lays the model out and sends the shape of one clip through it; only then is anything compiled."""
-  data = config.data
-  shape = (1, 1, data.num_frames, data.crop, data.crop, 3)
-  frames = jax.ShapeDtypeStruct(shape, jnp.dtype(config.model.dtype))
+  dtype = jnp.dtype(config.model.dtype)
+
+  def embed(frames: Array) -> Array:
+    return method.embed(method.init_model(config.seed), normalize(frames, config.data, dtype))
+
   try:
-    jax.eval_shape(lambda x: method.embed(method.init_model(config.seed), x), frames)
+    jax.eval_shape(embed, frames_shape(config, 1, 1))
   except ValueError as error:
     raise cannot_build(config, error) from error
   return make_network(method, config.seed)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float32, Int32, UInt8
 class ClipBatch(NamedTuple):
   """Clips of B videos as they cross to the device. Rows where `mask` is False are padding."""
 
-  frames: UInt8[np.ndarray, "B N T H W C"]
+  frames: UInt8[np.ndarray, "B N T H W C"] | Float32[np.ndarray, "B N T D"]  # D: precomputed features
   label: Int32[np.ndarray, " B"]  # index into the ClassSet that the batch was read for
   words: Int32[np.ndarray, "B L"]  # vocabulary ids of the label's words, 0 where there is none
   mask: Bool[np.ndarray, " B"]

@@ -1,8 +1,5 @@
 import json
 import os
-import signal
-import subprocess
-import sys
 
 import pytest
 from tiny_videos import CLASSES
@@ -47,26 +44,6 @@ def test_a_second_run_does_nothing(entries, tmp_path):
   summary = build([e._replace(path=e.path) for e in entries], tmp_path / "out")
   assert summary.num_resumed == 11
   assert contents(tmp_path / "out") == before
-
-
-def test_a_killed_build_resumes_to_the_same_bytes(entries, records, tmp_path):
-  out = tmp_path / "out"
-  code = (
-    "import os, signal\nfrom zsar_jax.data.build import build_records\n"
-    "from zsar_jax.data.records import Entry\n"
-    f"entries = [Entry(*e) for e in {[tuple(e) for e in entries]!r}]\n"
-    "kill = lambda done, bad: done == 7 and os.kill(os.getpid(), signal.SIGKILL)\n"
-    f"build_records(entries, {CLASSES!r}, {str(out)!r}, short_side=24, workers=2, videos_per_shard=4, "
-    "progress=kill)"
-  )
-  process = subprocess.run([sys.executable, "-c", code], timeout=120, check=False)
-  assert process.returncode == -signal.SIGKILL
-  with pytest.raises(InputError):
-    open_index(out)
-  (out / "build.json.tmp-1").write_text("left by another killed run")
-  summary = build(entries, out)
-  assert summary.num_resumed == 4
-  assert contents(out) == contents(records)
 
 
 def test_a_damaged_shard_is_mended(entries, records, tmp_path):

@@ -38,8 +38,8 @@ def test_every_container_is_read_whole(suffix, tmp_path, decoder):
   assert (video.height, video.width) == (24, 32)
   assert video.fps == pytest.approx(10, rel=0.01)
   assert video.source_hash == hashlib.sha256(path.read_bytes()).hexdigest()
-  np.testing.assert_array_equal(video.crcs, crc32c(video.jpegs))
-  decoded = from_jpegs(video.jpegs)
+  np.testing.assert_array_equal(video.crcs, crc32c(video.frames))
+  decoded = from_jpegs(video.frames)
   if suffix == ".gif":  # 256 colours: levels are approximate
     assert len(decoded) == 12
   else:
@@ -53,7 +53,7 @@ def test_colours_survive(tmp_path, decoder):
   colours = np.array([[200, 40, 40], [40, 180, 60], [30, 60, 210], [128, 128, 128]], np.uint8)
   frames = np.broadcast_to(colours[:, None, None], (4, 32, 32, 3))
   path = write_video(tmp_path / "a.mp4", frames)
-  found = from_jpegs(decoder.video(str(path), 16).jpegs).mean((1, 2))
+  found = from_jpegs(decoder.video(str(path), 16).frames).mean((1, 2))
   np.testing.assert_allclose(found, colours, atol=6)
 
 
@@ -73,7 +73,7 @@ def test_short_side(height, width, expected, tmp_path, decoder):
   path = write_video(tmp_path / "a.mp4", ramp_frames(2, height, width))
   video = decoder.video(str(path), 32)
   assert (video.height, video.width) == expected
-  assert from_jpegs(video.jpegs).shape[1:3] == expected
+  assert from_jpegs(video.frames).shape[1:3] == expected
 
 
 def test_fps_drops_frames_evenly_and_never_adds(tmp_path, decoder):
@@ -90,13 +90,13 @@ def test_fps_drops_frames_evenly_and_never_adds(tmp_path, decoder):
 def test_quality_costs_bytes(tmp_path, decoder):
   noise = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), np.uint8)
   path = write_video(tmp_path / "a.mp4", noise)
-  sizes = [sum(map(len, decoder.video(str(path), 32, jpeg_quality=q).jpegs)) for q in (10, 50, 95, 100)]
+  sizes = [sum(map(len, decoder.video(str(path), 32, jpeg_quality=q).frames)) for q in (10, 50, 95, 100)]
   assert sizes == sorted(set(sizes))
 
 
 def test_a_picture_is_the_same_bytes_every_time(tmp_path):
   path = str(write_video(tmp_path / "a.avi", ramp_frames(5)))
-  assert decode_video(path, 24).jpegs == decode_video(path, 24).jpegs
+  assert decode_video(path, 24).frames == decode_video(path, 24).frames
 
 
 def damaged(tmp_path: pathlib.Path, kind: str) -> pathlib.Path:
@@ -139,6 +139,20 @@ def test_a_truncated_mp4_is_refused(tmp_path, decoder):
     decoder.video(str(tmp_path / "b.mp4"), 24)
 
 
+def test_frames_that_the_file_itself_cuts_away_are_not_missed(tmp_path, decoder):
+  whole = write_video(tmp_path / "a.mp4", ramp_frames(20))
+  with av.open(str(whole)) as source, av.open(str(tmp_path / "b.mp4"), "w") as target:
+    stream = target.add_stream_from_template(source.streams.video[0])
+    for packet in source.demux(video=0):
+      if packet.dts is not None:  # the last one only ends the stream
+        shift = int(0.8 / packet.time_base)
+        packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
+        target.mux(packet)
+  video = decoder.video(str(tmp_path / "b.mp4"), 24)
+  assert video.source_frames == 20
+  np.testing.assert_array_equal(frame_numbers(from_jpegs(video.frames)), np.arange(8, 20))
+
+
 def hang(*_):
   time.sleep(1000)
 
@@ -168,7 +182,7 @@ def test_real_videos(decoder):
   ucf = sorted((SHARED / "ucf101").glob("*/*.avi"))[0]
   video = decoder.video(str(ucf), 128)
   assert (video.height, video.width) == (128, 171)
-  assert len(video.jpegs) == video.declared_frames
+  assert len(video.frames) == video.source_frames
   mp4 = sorted((SHARED / "actions7").glob("*/*.mp4"))[0]
   frames, fps = decoder.frames(str(mp4), short_side=64)
   assert frames.shape == (81, 64, 111, 3)

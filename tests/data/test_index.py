@@ -2,6 +2,7 @@ import hashlib
 import io
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 from tiny_videos import CLASSES, frame_numbers
 
 from zsar_jax.data.index import RecordError, open_index, validation_rows
-from zsar_jax.errors import InputError
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def decoded(jpegs: list[bytes]) -> np.ndarray:
@@ -51,14 +53,40 @@ def test_frames_are_the_asked_ones_in_order(index):
   np.testing.assert_array_equal(frame_numbers(decoded(index.frame_bytes(rows, frames))), frames.reshape(-1))
 
 
-def test_only_the_frames_bytes_are_read_and_neighbours_at_once(index, monkeypatch):
-  reads = []
-  pread = os.pread
-  monkeypatch.setattr(os, "pread", lambda *a: reads.append(a[1]) or pread(*a))
-  found = index.frame_bytes(np.array([1]), np.array([[0, 1, 2, 4, 4]]))
-  assert len(reads) == 2
-  assert sum(reads) <= sum(map(len, found[:4])) + 2 * 8  # two neighbours' headers besides
+def test_only_the_frames_bytes_are_read_and_neighbours_at_once(records):
+  index = open_index(records)
+  found = index.frame_bytes(
+    np.array([1, 3, 1]), np.array([[0, 1, 2, 4, 4], [3, 3, 3, 3, 3], [5, 1, 0, 0, 0]])
+  )
+  different = [*found[:4], found[5], found[10]]
+  assert index.num_reads == 3  # of video 1 the frames 0 to 2 and 4 to 5, of video 3 one
+  assert (
+    sum(map(len, different)) <= index.bytes_read <= sum(map(len, different)) + 3 * 8
+  )  # neighbours' headers
   assert found[3] == found[4]
+  assert found[11:] == [found[1], *found[:1] * 3]
+
+
+def test_a_plan_is_in_the_order_of_files_and_offsets_and_reads_nothing(records):
+  index = open_index(records)
+  rows = np.random.default_rng(0).integers(len(index), size=40)
+  frames = np.random.default_rng(1).integers(6, size=(40, 5))
+  plan = index.plan_reads(rows, frames)
+  places = list(zip(plan.files, plan.starts, strict=True))
+  assert places == sorted(set(places))
+  assert (plan.rows[plan.places].reshape(40, 5) == rows[:, None]).all()
+  assert index.num_reads == 0
+  assert index.frame_bytes(rows[:0], frames[:0]) == []
+
+
+def test_ids_one_by_one_are_those_of_many(index):
+  rows = np.array([4, 0, 9, 4])
+  assert index.video_ids(rows) == [index.video_id(row) for row in rows]
+  assert index.video_ids(rows[:0]) == []
+
+
+def test_attributes_say_what_a_frame_is(index):
+  assert (index.kind, index.encoding, index.options.short_side) == ("video", "jpeg", 24)
 
 
 @pytest.mark.parametrize("frame", [-1, 1000])
@@ -82,42 +110,6 @@ def test_a_flipped_byte_is_named(copy):
   assert index.frame_bytes(np.array([row]), np.array([[2]]))  # its neighbours are whole
 
 
-@pytest.mark.parametrize("kind", ["absent", "empty", "no index"])
-def test_absent_records_name_the_command(kind, copy, tmp_path):
-  directory = {"absent": tmp_path / "nothing", "empty": tmp_path / "empty", "no index": copy}[kind]
-  (tmp_path / "empty").mkdir()
-  shutil.rmtree(copy / "index")
-  with pytest.raises(InputError, match=rf"(?s){directory}.*python -m data_prep\.build"):
-    open_index(directory)
-
-
-def test_cut_and_missing_files_are_all_listed(copy):
-  first, second, third = sorted(copy.glob("*.tfrecord-*"))
-  size = first.stat().st_size
-  os.truncate(first, size - 7)
-  second.unlink()
-  (copy / "index" / "label.npy").write_bytes(b"")
-  with pytest.raises(InputError) as error:
-    open_index(copy)
-  assert f"{first} has {size - 7} bytes, expected {size} bytes" in str(error.value)
-  assert f"{second} is missing" in str(error.value)
-  assert "label.npy cannot be read" in str(error.value)
-  assert third.name not in str(error.value)
-
-
-def test_another_schema_is_refused(copy):
-  file = copy / "index" / "index.json"
-  file.write_text(json.dumps(json.loads(file.read_text()) | {"schema": 99}))
-  with pytest.raises(InputError, match="schema 99, this version reads schema 1"):
-    open_index(copy)
-
-
-def test_a_cut_column_is_refused(copy):
-  np.save(copy / "index" / "label.npy", np.zeros(3, np.int32))
-  with pytest.raises(InputError, match=r"label\.npy holds int32 \(3,\)"):
-    open_index(copy)
-
-
 def test_reading_needs_no_tensorflow(records):
   code = (
     "import sys; sys.modules['tensorflow'] = sys.modules['av'] = None\n"
@@ -128,20 +120,51 @@ def test_reading_needs_no_tensorflow(records):
   subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
+def named(labels):
+  """What `validation_rows` needs of an index."""
+  return SimpleNamespace(label=labels, video_ids=lambda rows: [f"video {row}" for row in rows])
+
+
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=120), st.sampled_from([0.02, 0.1, 0.5, 1.0]))
 def test_validation_takes_some_of_each_class_and_never_all(labels, fraction):
   labels = np.array(labels)
-  index = SimpleNamespace(label=labels, video_id=lambda row: f"video {row}")
-  train, validation = validation_rows(index, np.arange(len(labels)), fraction)
+  train, validation = validation_rows(named(labels), np.arange(len(labels)), fraction)
   assert sorted([*train, *validation]) == list(range(len(labels)))
   for label in set(labels.tolist()):
-    n = int((labels == label).sum())
-    expected = min(max(1, round(fraction * n)), n - 1)
-    assert (labels[validation] == label).sum() == expected
+    members = np.flatnonzero(labels == label)
+    expected = min(max(1, round(fraction * len(members))), len(members) - 1)
+    by_hash = sorted(members, key=lambda row: hashlib.sha256(f"video {row}".encode()).hexdigest())
+    assert set(validation[labels[validation] == label]) == set(by_hash[:expected])
 
 
-def test_validation_is_by_the_hash_of_the_id():
-  index = SimpleNamespace(label=np.zeros(100, int), video_id=lambda row: f"id{row}")
-  _, validation = validation_rows(index, np.arange(100), 0.05)
-  by_hash = sorted(range(100), key=lambda r: hashlib.sha256(f"id{r}".encode()).hexdigest())
-  assert set(validation) == set(by_hash[:5])
+def test_validation_keeps_the_order_of_rows_and_may_be_of_none():
+  index = named(np.zeros(100, int))
+  rows = np.random.default_rng(0).permutation(100)
+  train, validation = validation_rows(index, rows, 0.05)
+  assert [row for row in rows if row in set(validation)] == validation.tolist()
+  assert [row for row in rows if row in set(train)] == train.tolist()
+  assert len(validation) == 5
+  assert [len(part) for part in validation_rows(index, rows[:0])] == [0, 0]
+
+
+def test_650000_videos_fit_in_a_gigabyte(tmp_path):
+  """Opening, filtering, splitting, permuting, seeking; in a process of its own that tells its peak memory."""
+  command = [
+    sys.executable,
+    "benchmarks/index_scale.py",
+    "--json",
+    "--frames",
+    "4",
+    "--folder",
+    str(tmp_path),
+  ]
+  environment = os.environ | {"PYTHONPATH": str(ROOT)}
+  done = subprocess.run(
+    command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120
+  )
+  assert done.returncode == 0, done.stderr
+  result = json.loads(done.stdout)
+  assert result["videos"] == 650_000
+  assert result["peak_memory_mb"] < 1000
+  assert result["kept_classes"] == 664
+  assert not list(tmp_path.iterdir())

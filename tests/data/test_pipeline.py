@@ -1,5 +1,8 @@
 import itertools
+import pathlib
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -7,9 +10,10 @@ from tiny_videos import frame_numbers
 
 from zsar_jax.data import sampling
 from zsar_jax.data.index import RecordError, open_index
-from zsar_jax.data.pipeline import ClipSpec, eval_batches, train_batches
+from zsar_jax.data.pipeline import ClipSpec, eval_batches, train_batches, train_steps
 from zsar_jax.errors import InputError
 
+ROOT = pathlib.Path(__file__).parents[2]
 SPEC = ClipSpec(num_frames=4, stride=2, crop=16)
 WORDS = np.arange(6, dtype=np.int32).reshape(3, 2)
 ROWS = np.array([9, 1, 2, 3, 4, 5, 7])
@@ -130,6 +134,83 @@ def test_released_clips(index):
   np.testing.assert_array_equal(frame_numbers(first.frames), expected)
 
 
+def test_random_clips_are_the_same_every_time(index):
+  one, again = evaluate(index, clips="random", seed=5), evaluate(index, clips="random", seed=5, batch_size=2)
+  frames = [np.concatenate([batch.frames[batch.mask] for batch in side]) for side in (one, again)]
+  np.testing.assert_array_equal(*frames)
+  draws = sampling.eval_draws(5, ROWS, 3, 1)[..., 0]
+  expected = sampling.random_clips(index.num_frames[ROWS], 4, 2, draws)
+  np.testing.assert_array_equal(frame_numbers(frames[0]), expected)
+  assert any(
+    (a.frames != b.frames).any() for a, b in zip(one, evaluate(index, clips="random", seed=6), strict=True)
+  )
+
+
+def test_a_frame_that_several_clips_show_is_decoded_once(index):
+  """Seven videos of 8 to 24 frames, 25 clips of 4: many more clip frames than frames."""
+  from zsar_jax.data.plans import evaluation_plan, video_geometry
+
+  plan = evaluation_plan(index, ROWS, 25, "even", SPEC, 0, video_geometry(index, ROWS, SPEC))
+  assert plan.places.size == 700
+  assert plan.take.size < index.num_frames[ROWS].sum() + 16
+  frames = np.concatenate([batch.frames[batch.mask] for batch in evaluate(index, num_clips=25)])
+  expected = sampling.even_clips(index.num_frames[ROWS], 25, 4, 2)
+  np.testing.assert_array_equal(frame_numbers(frames), expected)
+
+
+def test_a_resumed_run_reads_no_more_bytes_than_its_own_clips_need(records):
+  index = open_index(records)
+  steps = train_steps(index, ROWS, SPEC, batch_size=4, seed=1, start_step=1000)
+  train(index, steps=1, start_step=1000)
+  read = index.bytes_read
+  needed = 0
+  for step in range(1000, 1010):  # what is read ahead is some batches, never a thousand
+    before = index.bytes_read
+    plan = steps.plan(step)
+    index.frame_bytes(plan.rows, plan.frames)
+    needed += index.bytes_read - before
+  assert 0 < read <= needed
+
+
+PROCESS = """
+import itertools, sys, numpy as np
+from zsar_jax.data.index import open_index
+from zsar_jax.data.pipeline import ClipSpec, eval_batches, train_batches
+index, process, out = open_index(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+rows, words, spec = np.array([9, 1, 2, 3, 4, 5, 7]), np.zeros((3, 2), np.int32), ClipSpec(4, 2, 16)
+options = dict(batch_size=4, process_index=process, process_count=2, workers=1)
+
+def train(start, steps):
+  batches = train_batches(index, rows, index.label[rows], words, spec, seed=1, start_step=start, **options)
+  return list(itertools.islice(batches, steps))
+
+whole, resumed = train(0, 6), train(4, 2)
+test = list(eval_batches(index, rows, index.label[rows], words, spec, num_clips=3, **options))
+np.savez(out, train=[b.frames for b in whole], rows=[b.row for b in whole], test=[b.frames for b in test],
+         mask=[b.mask for b in test], resumed=[b.frames for b in resumed])
+"""
+
+
+def test_two_real_processes_share_what_one_reads(records, index, tmp_path):
+  files = [tmp_path / f"{process}.npz" for process in range(2)]
+  commands = [[sys.executable, "-c", PROCESS, str(records), str(p), str(f)] for p, f in enumerate(files)]
+  running = [subprocess.Popen(command, cwd=ROOT) for command in commands]
+  one, test = train(index, steps=6), evaluate(index)
+  assert [process.wait(timeout=200) for process in running] == [0, 0]
+  shares = [np.load(file) for file in files]
+  both = {key: np.concatenate([share[key] for share in shares], axis=1) for key in shares[0].files}
+  np.testing.assert_array_equal(both["rows"], [batch.row for batch in one])
+  np.testing.assert_array_equal(both["train"], [batch.frames for batch in one])
+  np.testing.assert_array_equal(both["resumed"], [batch.frames for batch in one[4:]])
+  np.testing.assert_array_equal(both["test"], [batch.frames for batch in test])
+  np.testing.assert_array_equal(both["mask"], [batch.mask for batch in test])
+
+
+def test_evaluation_refuses_a_batch_that_processes_cannot_share(index):
+  with pytest.raises(InputError, match="batch_size 4 is not a multiple of the 3 processes"):
+    evaluate(index, process_index=0, process_count=3)
+
+
 def test_wrong_arguments_are_all_named(index):
   with pytest.raises(InputError) as error:
     train_batches(
@@ -141,7 +222,7 @@ def test_wrong_arguments_are_all_named(index):
   assert "batch_size 5 is not a multiple of the 2 processes" in message
   with pytest.raises(InputError, match="no videos to read"):
     evaluate(index, ROWS[:0])
-  with pytest.raises(InputError, match="expected 'even' or 'released'"):
+  with pytest.raises(InputError, match="expected one of 'even', 'random', 'released'"):
     evaluate(index, clips="center")
   with pytest.raises(InputError, match="stride 2 cannot"):
     evaluate(index, clips="released")

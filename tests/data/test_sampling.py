@@ -7,13 +7,17 @@ from zsar_jax.data.sampling import (
   centre_crops,
   clip_draws,
   epoch_order,
+  eval_draws,
   even_clips,
   global_rows,
+  num_looped,
+  random_clips,
   random_crops,
   released_clips,
   train_frames,
 )
 
+FIRST_DRAWS = [[0.7123979592374587, 0.46576136484774977], [0.789476113824178, 0.06508866054043261]]
 lengths = st.lists(st.integers(1, 300), min_size=1, max_size=6).map(np.array)
 
 
@@ -96,6 +100,39 @@ def test_even_clips_are_even(length, num_clips, clip_frames, stride):
   assert (gaps.max(axis=1) - gaps.min(axis=1) <= 1).all()
   room = np.maximum(length - (clip_frames - 1) * stride - 1, 0)
   np.testing.assert_array_equal(clips[:, -1, 0], room)
+
+
+def test_draws_of_a_clip_stay_the_same_whatever_is_drawn_beside_it():
+  """A resumed run of an older config must see the clips that it would have seen."""
+  numbers = np.arange(100)
+  np.testing.assert_array_equal(clip_draws(4, numbers, 3), clip_draws(4, numbers, 6)[:, :3])
+  # Written down: these numbers decide every clip of every run.
+  np.testing.assert_allclose(clip_draws(0, np.array([0, 1]), 2), FIRST_DRAWS)
+
+
+def test_evaluation_draws_follow_from_seed_row_and_clip_alone():
+  draws = eval_draws(3, np.array([4, 9]), 5, 2)
+  assert draws.shape == (2, 5, 2)
+  np.testing.assert_array_equal(draws[1:, :3], eval_draws(3, np.array([9]), 3, 2))
+  assert (draws != eval_draws(4, np.array([4, 9]), 5, 2)).all()
+  many = eval_draws(0, np.arange(2000), 4, 1)
+  assert len(np.unique(many)) == many.size
+  np.testing.assert_allclose([many.mean(), many.var()], [0.5, 1 / 12], atol=0.01)
+  assert not np.isin(many, clip_draws(0, np.arange(8000), 1)).any()
+
+
+@given(lengths, st.integers(1, 6), st.integers(1, 20), st.integers(1, 4), st.integers(0, 9))
+def test_random_clips_are_training_clips(length, num_clips, clip_frames, stride, seed):
+  draws = eval_draws(seed, np.arange(len(length)), num_clips, 1)[..., 0]
+  clips = random_clips(length, clip_frames, stride, draws)
+  assert clips.shape == (len(length), num_clips, clip_frames)
+  for clip in range(num_clips):
+    np.testing.assert_array_equal(clips[:, clip], train_frames(length, clip_frames, stride, draws[:, clip]))
+
+
+def test_looped_videos_are_counted():
+  assert num_looped(np.array([1, 6, 7, 8, 100]), 4, 2) == 2
+  assert num_looped(np.array([15, 16]), 16, 1) == 1
 
 
 def test_released_clips_of_a_short_video_are_tiles_looped():

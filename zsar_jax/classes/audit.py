@@ -10,7 +10,6 @@ from zsar_jax.classes.class_lists import ClassList
 from zsar_jax.classes.embeddings import has_embedding, join_class_sets, read_classes
 from zsar_jax.classes.overlap import BORDER, Pair, as_dicts, find_overlap, nearest_unseen
 
-
 SHOWN = 12  # names of a long list that is no result
 
 

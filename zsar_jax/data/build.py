@@ -1,40 +1,43 @@
 """Builds a directory of records from any list of videos, on the cores of one machine."""
 
 import contextlib
+import fcntl
+import functools
 import hashlib
 import json
 import os
-import queue
 import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from zsar_jax.data.decode import DecodedVideo, Decoder, VideoError
-from zsar_jax.data.index import write_index
+import numpy as np
+
+from zsar_jax.data.index_writer import write_index
+from zsar_jax.data.local_runner import write_shards
 from zsar_jax.data.records import (
   DATASET,
+  KINDS,
   SCHEMA,
-  SPLIT,
   Entry,
   Quarantined,
   RecordOptions,
   ShardResult,
   ShardSpec,
-  decode_entry,
-  features,
   read_shard,
-  write_shard,
 )
-from zsar_jax.data.tensorflow_import import tensorflow_datasets
+from zsar_jax.data.tfds_metadata import write_tfds_metadata
 from zsar_jax.errors import InputError, raise_all
 
 # What is written under a temporary name first.
 _OURS = ("build.json", "index", f"{DATASET}-*", "shards/*.npz")
+
+
+Progress = Callable[[int, int], None]  # how many videos are done, how many of these were bad
+# Writes the shards, in order, and calls its second argument after each video with whether that was bad.
+Runner = Callable[[Sequence[ShardSpec], Callable[[bool], None]], Sequence[ShardResult]]
 
 
 class BuildSummary(NamedTuple):
@@ -44,6 +47,7 @@ class BuildSummary(NamedTuple):
   quarantined: tuple[Quarantined, ...]
   num_bytes: int  # of the record files
   num_resumed: int  # videos that an earlier run had done, stored or quarantined
+  num_one_frame: int  # stored videos of one frame: clips of them repeat it
   seconds: float
 
 
@@ -53,12 +57,15 @@ def build_records(
   out: str | Path,
   *,
   short_side: int,
+  kind: str = "video",
+  quarantined: Sequence[Quarantined] = (),
   workers: int | None = None,
+  runner: Runner | None = None,
   fps: float | None = None,
   jpeg_quality: int = 95,
   timeout: float = 60.0,
   videos_per_shard: int = 256,
-  progress: Callable[[int, int], None] | None = None,
+  progress: Progress | None = None,
 ) -> BuildSummary:
   """Decodes videos in killable processes and stores them as indexed records; run again, it resumes.
 
@@ -69,8 +76,11 @@ def build_records(
     entries: the videos; ids must differ.
     class_names: of the entries' labels.
     out: directory to make or to finish.
-    short_side: pixels of the shorter side of stored frames.
+    short_side: pixels of the shorter side of stored frames; 0 for features.
+    kind: what the entries are: "video", "image" or "features".
+    quarantined: what the source itself found unusable; listed with the rest.
     workers: processes that decode; None uses every core.
+    runner: writes the shards instead, elsewhere (see `data_prep.beam`).
     fps: store at most so many frames a second; None keeps all.
     jpeg_quality: 1 to 100.
     timeout: seconds a video may take to decode.
@@ -78,15 +88,51 @@ def build_records(
 
   Raises:
     InputError: wrong options, repeated ids, `out` unwritable or holding records of other videos or options,
-      or no readable video at all.
+      another build at work there, features of different widths, or no readable video at all.
+    OSError: the disk is full.
   """
   began = time.monotonic()
-  options = RecordOptions(short_side, fps, jpeg_quality)
+  options = RecordOptions(short_side, fps, jpeg_quality, kind)
   _check(entries, class_names, options, timeout, videos_per_shard)
   ordered = sorted(entries, key=lambda e: hashlib.sha256(e.video_id.encode()).digest())
-  _claim(Path(out), _description(ordered, class_names, options, videos_per_shard))
+  run = runner or functools.partial(write_shards, workers=workers or os.cpu_count() or 1)
+  out = Path(out)
+  _make(out)
+  with _alone(out):
+    _claim(out, _description(ordered, class_names, options, videos_per_shard))
+    _remove_leftovers(out)
+    specs = _specs(out, ordered, class_names, options, timeout, videos_per_shard)
+    results, num_resumed = _run(specs, run, progress)
+    bad = (*quarantined, *(one for result in results for one in result.quarantined))
+    _write_quarantine(out, bad)
+    if not any(result.num_videos for result in results):
+      shown = "\n".join(f"  - {one.path}: {one.reason}" for one in bad[:10])
+      raise InputError(
+        f"none of {len(entries)} videos could be read (all in {out}/quarantine.jsonl):\n{shown}"
+      )
+    num_one_frame = _check_columns(specs, kind)
+    write_tfds_metadata(out, class_names, kind, results)
+    write_index(out, specs, results)
+  return BuildSummary(
+    sum(result.num_videos for result in results),
+    bad,
+    sum(result.size for result in results),
+    num_resumed,
+    num_one_frame,
+    time.monotonic() - began,
+  )
+
+
+def _specs(
+  out: Path,
+  ordered: Sequence[Entry],
+  class_names: Sequence[str],
+  options: RecordOptions,
+  timeout: float,
+  videos_per_shard: int,
+) -> list[ShardSpec]:
   num_shards = -(-len(ordered) // videos_per_shard)
-  specs = [
+  return [
     ShardSpec(
       str(out),
       number,
@@ -98,18 +144,19 @@ def build_records(
     )
     for number in range(num_shards)
   ]
-  results, num_resumed = _write_shards(specs, workers or os.cpu_count() or 1, progress)
-  quarantined = tuple(bad for result in results for bad in result.quarantined)
-  _write_quarantine(Path(out), quarantined)
-  num_videos = sum(result.num_videos for result in results)
-  if not num_videos:
-    shown = "\n".join(f"  - {bad.path}: {bad.reason}" for bad in quarantined[:10])
-    raise InputError(f"none of {len(entries)} videos could be read (all in {out}/quarantine.jsonl):\n{shown}")
-  _write_tfds_metadata(Path(out), class_names, results)
-  write_index(out, specs, results)
-  _remove_leftovers(Path(out))
-  num_bytes = sum(result.size for result in results)
-  return BuildSummary(num_videos, quarantined, num_bytes, num_resumed, time.monotonic() - began)
+
+
+def _check_columns(specs: Sequence[ShardSpec], kind: str) -> int:
+  """How many stored videos have one frame. Raises InputError where features are not all of one width."""
+  lengths, widths = Counter[int](), Counter[int]()
+  for spec in specs:
+    with np.load(spec.columns_file) as columns:
+      lengths.update(columns["num_frames"].tolist())
+      widths.update(columns["width"].tolist())
+  if kind == "features" and len(widths) > 1:
+    told = ", ".join(f"{width} ({count} videos)" for width, count in sorted(widths.items()))
+    raise InputError(f"features must all be of one width; found {told}: leave out those of another model")
+  return lengths[1]
 
 
 def _check(entries, class_names, options: RecordOptions, timeout: float, videos_per_shard: int) -> None:
@@ -118,14 +165,17 @@ def _check(entries, class_names, options: RecordOptions, timeout: float, videos_
     problems.append("there are no videos to build records from")
   ids = [entry.video_id for entry in entries]
   if len(set(ids)) < len(ids):
-    repeated = sorted({i for i in ids if ids.count(i) > 1})[:10] if len(ids) < 10_000 else "some"
-    problems.append(f"video ids must differ; repeated: {repeated}")
+    repeated = [i for i, count in Counter(ids).items() if count > 1]
+    more = f" and {len(repeated) - 10} more" if len(repeated) > 10 else ""
+    problems.append(f"video ids must differ; repeated: {', '.join(map(repr, sorted(repeated)[:10]))}{more}")
   if any(not 0 <= entry.label < len(class_names) for entry in entries):
     problems.append(f"labels must lie in 0..{len(class_names) - 1}, the rows of the class names")
   if len(set(class_names)) < len(class_names):
     problems.append("class names must differ")
-  if options.short_side < 1:
-    problems.append(f"short_side {options.short_side}: expected pixels, at least 1")
+  if options.kind not in KINDS:
+    problems.append(f"kind {options.kind!r}: expected one of {', '.join(KINDS)}")
+  if (options.short_side < 1) != (options.kind == "features"):
+    problems.append(f"short_side {options.short_side}: expected pixels, at least 1 (0 for features)")
   if options.fps is not None and options.fps <= 0:
     problems.append(f"fps {options.fps}: expected frames a second, above 0")
   if not 1 <= options.jpeg_quality <= 100:
@@ -138,7 +188,7 @@ def _check(entries, class_names, options: RecordOptions, timeout: float, videos_
 
 
 def _description(ordered, class_names, options: RecordOptions, videos_per_shard: int) -> dict:
-  listing = json.dumps([[e.video_id, e.label, os.path.basename(e.path)] for e in ordered])
+  listing = json.dumps([[e.video_id, e.label, os.path.basename(e.path), *e[3:]] for e in ordered])
   return {
     "schema": SCHEMA,
     **options._asdict(),
@@ -149,11 +199,34 @@ def _description(ordered, class_names, options: RecordOptions, videos_per_shard:
   }
 
 
-def _claim(out: Path, description: dict) -> None:
-  """Makes the directory, or makes sure that what is there was begun with the same videos and options."""
-  file = out / "build.json"
+def _make(out: Path) -> None:
   try:
     out.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise InputError(f"cannot write to {out}: {error.strerror or error}") from None
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+  """Keeps a second build out of the same directory; the lock goes with the process, however that ends."""
+  try:
+    file = open(out / ".lock", "w")  # noqa: SIM115
+  except OSError as error:
+    raise InputError(f"cannot write to {out}: {error.strerror or error}") from None
+  with file:
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise InputError(f"another build is writing to {out}: wait for it, or choose another --out") from None
+    except OSError:
+      pass  # a file system without locks
+    yield
+
+
+def _claim(out: Path, description: dict) -> None:
+  """Makes sure that what is in the directory was begun with the same videos and options."""
+  file = out / "build.json"
+  try:
     if file.exists():
       there = json.loads(file.read_text())
       differing = [key for key in description if there.get(key) != description[key]]
@@ -174,91 +247,29 @@ def _short(value) -> str:
   return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _write_shards(
-  specs: Sequence[ShardSpec], workers: int, progress: Callable[[int, int], None] | None
-) -> tuple[list[ShardResult], int]:
+def _run(specs: Sequence[ShardSpec], run: Runner, progress: Progress | None) -> tuple[list[ShardResult], int]:
   """Results of all shards in order, and how many videos were in shards already finished."""
   results = {spec.number: result for spec in specs if (result := read_shard(spec)) is not None}
   todo = [spec for spec in specs if spec.number not in results]
   resumed = sum(r.num_videos + len(r.quarantined) for r in results.values())
   counts = [resumed, sum(len(r.quarantined) for r in results.values())]
 
-  def counted(videos: Iterable[DecodedVideo | VideoError]) -> Iterator[DecodedVideo | VideoError]:
-    for video in videos:
-      counts[0] += 1
-      counts[1] += isinstance(video, VideoError)
-      if progress is not None:
-        progress(*counts)
-      yield video
+  def count(bad: bool) -> None:
+    counts[0] += 1
+    counts[1] += bad
+    if progress is not None:
+      progress(*counts)
 
   if progress is not None:
     progress(*counts)
-  with contextlib.closing(_decode_ahead(todo, workers)) as decoded:
-    for spec in todo:
-      results[spec.number] = write_shard(spec, counted(islice(decoded, len(spec.entries))))
+  for spec, result in zip(todo, run(todo, count) if todo else [], strict=True):
+    results[spec.number] = result
   return [results[spec.number] for spec in specs], resumed
-
-
-def _decode_ahead(
-  specs: Sequence[ShardSpec], workers: int
-) -> Generator[DecodedVideo | VideoError, None, None]:
-  """Every entry of every shard, decoded by `workers` processes, in order; a few ahead of the reader."""
-  decoders: queue.SimpleQueue[Decoder] = queue.SimpleQueue()
-  everyone = [Decoder() for _ in range(workers)]
-  for decoder in everyone:
-    decoders.put(decoder)
-
-  def decode(entry: Entry, spec: ShardSpec) -> DecodedVideo | VideoError:
-    decoder = decoders.get()
-    try:
-      return decode_entry(entry, spec.options, spec.timeout, decoder)
-    finally:
-      decoders.put(decoder)
-
-  pool = ThreadPoolExecutor(workers)
-  pending: deque[Future] = deque()
-  try:
-    for spec in specs:
-      for entry in spec.entries:
-        pending.append(pool.submit(decode, entry, spec))
-        if len(pending) > 2 * workers:
-          yield pending.popleft().result()
-    while pending:
-      yield pending.popleft().result()
-  finally:
-    pool.shutdown(wait=False, cancel_futures=True)
-    for decoder in everyone:
-      decoder.kill()  # ends the calls that threads are waiting for
-    pool.shutdown(wait=True)
-    for decoder in everyone:
-      decoder.close()
 
 
 def _write_quarantine(out: Path, quarantined: Sequence[Quarantined]) -> None:
   lines = [json.dumps(bad._asdict(), ensure_ascii=False) + "\n" for bad in quarantined]
   (out / "quarantine.jsonl").write_text("".join(lines), encoding="utf-8")
-
-
-def _write_tfds_metadata(out: Path, class_names: Sequence[str], results: Sequence[ShardResult]) -> None:
-  """What lets `tfds.builder_from_directory(out)` open the records."""
-  tfds = tensorflow_datasets()
-  template = tfds.core.ShardedFileTemplate(
-    data_dir=out, dataset_name=DATASET, split=SPLIT, filetype_suffix="tfrecord"
-  )
-  split = tfds.core.SplitInfo(
-    name=SPLIT,
-    shard_lengths=[result.num_videos for result in results],
-    num_bytes=sum(result.size for result in results),
-    filename_template=template,
-  )
-  tfds.folder_dataset.write_metadata(
-    data_dir=out,
-    features=features(tuple(class_names)),
-    split_infos=[split],
-    filename_template=template,
-    check_data=False,  # it would decode a record
-    description="Videos as JPEG frames, one record a video.",
-  )
 
 
 def _remove_leftovers(out: Path) -> None:

@@ -1,6 +1,5 @@
 """From a config to classes and videos: which are seen, which were removed, which are unseen."""
 
-import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -11,19 +10,17 @@ from zsar_jax.classes.embeddings import class_sets, join_class_sets
 from zsar_jax.classes.overlap import Overlap, find_overlap
 from zsar_jax.classes.vectors import check_spec
 from zsar_jax.config import Config
+from zsar_jax.data import storage
 from zsar_jax.data.generated import NAMES as GENERATED
 from zsar_jax.data.generated import PREFIX, generated_path, make_generated
 from zsar_jax.data.index import VideoIndex, open_index, validation_rows
+from zsar_jax.data.pipeline import eval_batches, train_batches
+from zsar_jax.data.plans import ClipSpec
+from zsar_jax.data.references import Reference, check_roles, choose_classes, parse_reference
+from zsar_jax.data.sampling import num_looped
+from zsar_jax.data.subsets import keep_classes, keep_videos
 from zsar_jax.errors import InputError, did_you_mean, raise_all
 from zsar_jax.types import ClassSet, ClipBatch
-
-
-class Reference(NamedTuple):
-  """A data set as a config writes it: `NAME`, `NAME:class+class` or `NAME:!class+class`."""
-
-  name: str
-  classes: tuple[str, ...]
-  excluded: bool
 
 
 class DataSet(NamedTuple):
@@ -52,13 +49,6 @@ class Corpus(NamedTuple):
   seen_test: DataSet
 
 
-def parse_reference(text: str) -> Reference:
-  name, _, classes = text.partition(":")
-  excluded = classes.startswith("!")
-  names = tuple(c.strip() for c in classes.removeprefix("!").split("+") if c.strip())
-  return Reference(name.strip(), names, excluded)
-
-
 def open_corpus(config: Config, say: Callable[[str], None] = print) -> Corpus:
   """Opens every data set of the config, embeds the class names and removes leaking seen classes.
 
@@ -75,16 +65,21 @@ def open_corpus(config: Config, say: Callable[[str], None] = print) -> Corpus:
   generated = [name for name in names if name in GENERATED]
   make_generated(config, generated, say)
   indexes |= _open_all(config, generated)
-  _check_roles(references[0], references[1 : 1 + len(config.data.unseen)], indexes)
+  chosen = choose_classes(references, indexes)
+  num_roles = 1 + len(config.data.unseen)
+  check_roles(references[:num_roles], chosen[:num_roles])
   _check_seen_test(references[0], config.data.seen_test)
-  chosen = _choose_classes(references, indexes)
   sources = {text: r.name for text, r in zip(texts, references, strict=True)}
   sets = class_sets(dict(zip(texts, chosen, strict=True)), config.vectors, sources)
   data_sets = {text: _data_set(name, indexes[name], sets[text]) for text, name in sources.items()}
-  return _assign_roles(config, data_sets)
+  corpus = _assign_roles(config, data_sets, say)
+  more = [] if corpus.seen_test is corpus.validation else [corpus.seen_test]
+  for data_set in (corpus.train, corpus.validation, *corpus.unseen, *more):
+    _say_looped(data_set, config, say)
+  return corpus
 
 
-def _assign_roles(config: Config, data_sets: dict[str, DataSet]) -> Corpus:
+def _assign_roles(config: Config, data_sets: dict[str, DataSet], say: Callable[[str], None]) -> Corpus:
   everything = data_sets[config.data.seen]
   unseen = [data_sets[text] for text in config.data.unseen]
   overlap = find_overlap(
@@ -95,12 +90,18 @@ def _assign_roles(config: Config, data_sets: dict[str, DataSet]) -> Corpus:
       f"data.seen {config.data.seen!r}: {len(overlap.kept)} classes are left after removing those nearer than "
       f"{config.data.overlap_threshold} to an unseen class, expected at least 2"
     )
-  seen = everything.classes.subset(overlap.kept)
+  kept_classes = everything.classes.subset(overlap.kept)
+  seen = kept_classes.subset(keep_classes(kept_classes.semantic_embeddings, config.data))
   kept = _relabel(everything, everything.classes.names, seen)
   train_rows, held_out = validation_rows(kept.videos, kept.rows, config.data.validation_fraction)
-  train = kept.take(np.flatnonzero(np.isin(kept.rows, train_rows)))
+  whole = kept.take(np.flatnonzero(np.isin(kept.rows, train_rows)))
   validation = kept.take(np.flatnonzero(np.isin(kept.rows, held_out)))
-  _check_videos(train, validation, unseen)
+  _check_videos(whole, validation, unseen)
+  # Validation is the same whatever subset is trained on.
+  train = whole.take(keep_videos(whole.videos, whole.rows, whole.labels, config.data))
+  if len(train.rows) < len(whole.rows) or len(seen.names) < len(kept_classes.names):
+    say(f"training on a subset: {len(seen.names)} of {len(kept_classes.names)} seen classes, {len(train.rows)} of their "
+        f"{len(whole.rows)} training videos")  # fmt: skip
   return Corpus(seen, overlap, train, validation, unseen, _seen_test(config, data_sets, seen, validation))
 
 
@@ -122,7 +123,8 @@ def _seen_test(config: Config, data_sets: dict[str, DataSet], seen: ClassSet, va
             "data.seen_test must hold seen classes only:")  # fmt: skip
   if not set(given.classes.names) & set(seen.names):
     raise InputError(
-      f"data.seen_test {config.data.seen_test!r}: every class of it was removed as too near an unseen one"
+      f"data.seen_test {config.data.seen_test!r}: no class of it is trained on: too near an unseen one, or not in the subset of "
+      "classes that the config takes"
     )
   return _relabel(given, given.classes.names, seen)
 
@@ -160,8 +162,8 @@ def _data_set(name: str, index: VideoIndex, classes: ClassSet) -> DataSet:
 
 
 def _num_quarantined(index: VideoIndex) -> int:
-  file = pathlib.Path(index.directory) / "quarantine.jsonl"
-  return len(file.read_text(encoding="utf-8").splitlines()) if file.is_file() else 0
+  file = storage.join(index.directory, "quarantine.jsonl")
+  return 0 if storage.file_size(file) is None else storage.read_bytes(file).count(b"\n")
 
 
 def _check_generated(references: Sequence[Reference]) -> None:
@@ -172,45 +174,24 @@ def _check_generated(references: Sequence[Reference]) -> None:
 def _open_all(config: Config, names: Sequence[str]) -> dict[str, VideoIndex]:
   indexes, problems = {}, []
   for name in names:
-    path = generated_path(config, name) if name in GENERATED else pathlib.Path(config.data.dir) / name
+    path = str(generated_path(config, name)) if name in GENERATED else storage.join(config.data.dir, name)
     try:
-      indexes[name] = open_index(path, config.data.short_side)
+      indexes[name] = open_index(path, config.data.short_side, config.data.verify)
     except InputError as error:
       problems.append(f"{name}: {error}")
   raise_all(problems, "these data sets cannot be used:")
   return indexes
 
 
-def _choose_classes(references: Sequence[Reference], indexes: dict[str, VideoIndex]) -> list[tuple[str, ...]]:
-  chosen, problems = [], []
-  for reference in references:
-    known = indexes[reference.name].class_names
-    problems += [f"data set {reference.name!r} has no class {c!r}{did_you_mean(c, known)}"
-                 for c in reference.classes if c not in known]  # fmt: skip
-    chosen.append(_chosen(reference, known))
-  raise_all(problems)
-  return chosen
-
-
-def _chosen(reference: Reference, known: Sequence[str]) -> tuple[str, ...]:
-  if not reference.classes:
-    return tuple(known)
-  return tuple(name for name in known if (name in reference.classes) != reference.excluded)
-
-
-def _check_roles(seen: Reference, unseen: Sequence[Reference], indexes: dict[str, VideoIndex]) -> None:
-  """A class of one data set must not be asked for as seen and as unseen."""
-  names = [reference.name for reference in unseen]
-  problems: list[str] = [
-    f"data set {n!r} is named twice in data.unseen" for n in sorted(set(names)) if names.count(n) > 1
-  ]
-  for reference in unseen:
-    if reference.name == seen.name:
-      known = indexes[seen.name].class_names
-      both = [c for c in _chosen(seen, known) if c in _chosen(reference, known)]
-      problems += [f"class {c!r} of data set {seen.name!r}" for c in both]
-  raise_all(problems, "everything must have one role, seen (data.seen) or unseen (data.unseen), for example "
-                      "data.seen=NAME:!class and data.unseen=NAME:class; these have two:")  # fmt: skip
+def _say_looped(data_set: DataSet, config: Config, say: Callable[[str], None]) -> None:
+  """Short videos are used whole and over again: worth knowing before training on many of them."""
+  if data_set.videos.kind == "image":
+    return
+  data = config.data
+  looped = num_looped(data_set.videos.num_frames[data_set.rows], data.num_frames, data.stride)
+  if looped:
+    say(f"{data_set.name}: {looped} of {len(data_set.rows)} videos are shorter than a clip ({data.num_frames} frames, "
+        f"stride {data.stride}) and are looped")  # fmt: skip
 
 
 class ClipReader(NamedTuple):
@@ -219,28 +200,30 @@ class ClipReader(NamedTuple):
   config: Config
   eval_batch_size: int  # videos
   words: Int[np.ndarray, "K L"]
+  process_index: int = 0
+  process_count: int = 1  # processes that read a share of every batch each
+
+  @property
+  def spec(self) -> ClipSpec:
+    """The clips that the config asks for."""
+    data = self.config.data
+    return ClipSpec(
+      data.num_frames, data.stride, data.crop, data.short_side, data.scales, self.config.model.num_features
+    )
 
   def training(self, data_set: DataSet, first_step: int) -> Iterator[ClipBatch]:
     """Endless batches in the global order, from `first_step` on."""
-    from zsar_jax.data.pipeline import ClipSpec, train_batches
-
-    data = self.config.data
-    spec = ClipSpec(data.num_frames, data.stride, data.crop)
     return train_batches(
-      data_set.videos, data_set.rows, data_set.labels, self.words, spec,
+      data_set.videos, data_set.rows, data_set.labels, self.words, self.spec,
       batch_size=self.config.train.batch_size, seed=self.config.seed, start_step=first_step,
-      workers=data.workers or None,
+      process_index=self.process_index, process_count=self.process_count, workers=self.config.data.workers or None,
     )  # fmt: skip
 
   def evaluation(self, data_set: DataSet, num_clips: int, clips: str = "even") -> Iterator[ClipBatch]:
-    """Every video once, in order; `clips` is "even" or "released" (see `data.sampling`)."""
-    from zsar_jax.data.pipeline import ClipSpec, eval_batches
-
-    data = self.config.data
-    spec = ClipSpec(data.num_frames, data.stride, data.crop)
+    """Every video once, in order; `clips` is "even", "random" or "released" (see `data.sampling`)."""
     words = np.zeros((len(data_set.classes.names), self.words.shape[1]), np.int32)
     return eval_batches(
-      data_set.videos, data_set.rows, data_set.labels, words, spec,
-      batch_size=self.eval_batch_size, num_clips=num_clips, clips=clips,
-      workers=data.workers or None,
+      data_set.videos, data_set.rows, data_set.labels, words, self.spec,
+      batch_size=self.eval_batch_size, num_clips=num_clips, clips=clips, seed=self.config.seed,
+      process_index=self.process_index, process_count=self.process_count, workers=self.config.data.workers or None,
     )  # fmt: skip

@@ -2,36 +2,26 @@
 
 Which clip comes next is arithmetic (see `sampling.py`), not the state of a shuffle buffer: a run resumes at
 any step and every process reads its own share of one global order.
+
+  python -m zsar_jax.data.pipeline --config FILE.py --profile
+
+runs the training pipeline of a config alone and says where its time goes (see `profile.py`).
 """
 
-import os
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+import sys
+from collections.abc import Iterator
 
 import numpy as np
 from jaxtyping import Int, Int32
 
 from zsar_jax.data import sampling
 from zsar_jax.data.index import VideoIndex
-from zsar_jax.data.tensorflow_import import tensorflow
-from zsar_jax.errors import InputError, raise_all
+from zsar_jax.data.plans import ClipSpec, Plan, evaluation_plan, training_plan, video_geometry
+from zsar_jax.data.stream import Steps, read_steps
+from zsar_jax.errors import raise_all
 from zsar_jax.types import ClipBatch
 
-
-class ClipSpec(NamedTuple):
-  """The shape of a clip."""
-
-  num_frames: int  # T
-  stride: int  # distance in source frames
-  crop: int  # pixels: clips are crop x crop
-
-
-class _Clips(NamedTuple):
-  """Clips of one batch still to be read: which frames of which videos, cropped where. R clips."""
-
-  rows: Int[np.ndarray, " R"]  # of the index
-  frames: Int[np.ndarray, "R T"]
-  corners: Int32[np.ndarray, "R 2"]  # y, x
+EVAL_CLIPS = ("even", "random", "released")
 
 
 def train_batches(
@@ -51,40 +41,44 @@ def train_batches(
   """Endless training batches: one clip a video (N = 1), random in time and place. The device flips.
 
   Clip g of the run depends on (rows, seed, g) alone: not on `process_count`, `workers` or `start_step`.
+  A still image becomes T crops along a random motion, another one every epoch (E2E section 3.4).
 
   Args:
-    index: where the videos are.
+    index: where the videos, still images or features are.
     rows: rows of the index to train on; class filters and subsets are made by choosing them.
     labels: class of each row in the caller's ClassSet.
     words: vocabulary ids of each class.
-    spec: frames uint8 [B, 1, T, crop, crop, 3].
+    spec: frames uint8 [B, 1, T, crop, crop, 3]; float32 [B, 1, T, D] of features.
     batch_size: global, of all processes; this process yields rows p·B/P to (p+1)·B/P of every batch.
     seed: of the order, the clips and the crops.
     start_step: the first batch; those before it are not read.
     workers: threads that decode; None uses every core.
 
   Raises:
-    InputError: no rows, labels of another length, videos smaller than the crop, a batch that processes
-      cannot share.
+    InputError: no rows, labels of another length, videos smaller than the crop, features of another width, a
+      batch that processes cannot share.
     RecordError: while iterating, where stored bytes are not what was written.
   """
-  rows, labels, words = _checked(index, rows, labels, words, spec, batch_size, process_index, process_count)
-  share = slice(*(p * batch_size // process_count for p in (process_index, process_index + 1)))
+  problems = _problems(index, rows, labels, words, spec, batch_size, process_index, process_count)
+  raise_all(problems)
+  share = _share(batch_size, process_index, process_count)
+  steps = train_steps(index, rows, spec, batch_size=batch_size, seed=seed, start_step=start_step, share=share)
+  return _batches(steps, rows, labels, words, workers)
 
-  def clips(positions: np.ndarray, numbers: np.ndarray) -> _Clips:
-    chosen = rows[positions]
-    draws = sampling.clip_draws(seed, numbers, 3)
-    frames = sampling.train_frames(index.num_frames[chosen], spec.num_frames, spec.stride, draws[:, 0])
-    corners = sampling.random_crops(index.height[chosen], index.width[chosen], spec.crop, draws[:, 1:])
-    return _Clips(chosen, frames, corners)
 
-  def plan(step: int) -> tuple[_Clips, np.ndarray, np.ndarray]:
+def train_steps(
+  index: VideoIndex, rows: Int[np.ndarray, " V"], spec: ClipSpec,
+  *, batch_size: int, seed: int, start_step: int = 0, share: slice = slice(None),
+) -> Steps:  # fmt: skip
+  """The plans behind `train_batches`; `share` is this process's part of every batch."""
+  geometry = video_geometry(index, rows, spec)
+
+  def plan(step: int) -> Plan:
     positions, numbers = (a[share] for a in sampling.global_rows(len(rows), seed, step, batch_size))
-    return clips(positions, numbers), positions, np.ones(len(positions), bool)
+    planned = training_plan(index, rows[positions], numbers, spec, seed, geometry)
+    return planned._replace(positions=positions, mask=np.ones(len(positions), bool))
 
-  return _batches(
-    index, labels, words, spec, plan, range_of_steps=(start_step, None), num_clips=1, workers=workers
-  )
+  return Steps(index, spec, geometry, plan, start_step, None)
 
 
 def eval_batches(
@@ -97,51 +91,59 @@ def eval_batches(
   batch_size: int,
   num_clips: int,
   clips: str = "even",
+  seed: int = 0,
   process_index: int = 0,
   process_count: int = 1,
   workers: int | None = None,
 ) -> Iterator[ClipBatch]:
-  """Each row once, in order, `num_clips` centre-cropped clips a video.
+  """Each row once, in order, `num_clips` centre-cropped clips a video; `spec.scales` is not used.
 
   The last batch is padded with rows whose `mask` is False; every process yields the same number of batches.
   Arguments and errors as `train_batches`, and:
 
   Args:
     num_clips: N.
-    clips: "even" (evenly spaced starts) or "released" (as E2E's released code tests; stride 1 only).
+    clips: "even" (evenly spaced starts), "random" (random starts, the same ones at every call) or "released" (as
+      E2E's released code tests; stride 1 only). A still image has N random motions whatever this says.
+    seed: of the random starts and motions, with the row of the video and the number of the clip.
   """
-  rows, labels, words = _checked(index, rows, labels, words, spec, batch_size, process_index, process_count)
-  if clips not in ("even", "released"):
-    raise InputError(f"clips={clips!r}: expected 'even' or 'released'")
+  problems = _problems(index, rows, labels, words, spec, batch_size, process_index, process_count)
+  if clips not in EVAL_CLIPS:
+    problems.append(f"clips={clips!r}: expected one of {', '.join(map(repr, EVAL_CLIPS))}")
   if clips == "released" and spec.stride != 1:
-    raise InputError(
-      f"clips='released' takes consecutive frames: stride {spec.stride} cannot be used with it"
-    )
-  share = slice(*(p * batch_size // process_count for p in (process_index, process_index + 1)))
+    problems.append(f"clips='released' takes consecutive frames: stride {spec.stride} cannot be used with it")
+  raise_all(problems)
+  spec = spec._replace(scales=())
+  share = _share(batch_size, process_index, process_count)
+  geometry = video_geometry(index, rows, spec)
 
-  def plan(step: int) -> tuple[_Clips, np.ndarray, np.ndarray]:
+  def plan(step: int) -> Plan:
     places = step * batch_size + np.arange(batch_size)[share]
     positions = np.minimum(places, len(rows) - 1)  # padding repeats the last video
-    chosen = rows[positions]
-    lengths = index.num_frames[chosen]
-    if clips == "even":
-      frames = sampling.even_clips(lengths, num_clips, spec.num_frames, spec.stride)
-    else:
-      frames = sampling.released_clips(lengths, num_clips, spec.num_frames)
-    corners = sampling.centre_crops(index.height[chosen], index.width[chosen], spec.crop)
-    each = np.repeat(np.arange(len(chosen)), num_clips)
-    flat = _Clips(chosen[each], frames.reshape(-1, spec.num_frames), corners[each])
-    return flat, positions, places < len(rows)
+    planned = evaluation_plan(index, rows[positions], num_clips, clips, spec, seed, geometry)
+    return planned._replace(positions=positions, mask=places < len(rows))
 
-  steps = (0, -(-len(rows) // batch_size))
-  return _batches(
-    index, labels, words, spec, plan, range_of_steps=steps, num_clips=num_clips, workers=workers
-  )
+  steps = Steps(index, spec, geometry, plan, 0, -(-len(rows) // batch_size))
+  return _batches(steps, rows, labels, words, workers)
 
 
-def _checked(index, rows, labels, words, spec, batch_size, process_index, process_count):
-  rows, labels, words = np.asarray(rows, np.int64), np.asarray(labels, np.int32), np.asarray(words, np.int32)
+def _share(batch_size: int, process_index: int, process_count: int) -> slice:
+  return slice(*(p * batch_size // process_count for p in (process_index, process_index + 1)))
+
+
+def _batches(
+  steps: Steps, rows: np.ndarray, labels: np.ndarray, words: np.ndarray, workers: int | None
+) -> Iterator[ClipBatch]:
+  """Labels and words never go through TensorFlow."""
+  labels, words = np.asarray(labels, np.int32), np.asarray(words, np.int32)
+  for plan, frames in read_steps(steps, workers):
+    label = labels[plan.positions]
+    yield ClipBatch(frames, label, words[label], plan.mask, np.asarray(rows)[plan.positions].astype(np.int32))
+
+
+def _problems(index, rows, labels, words, spec, batch_size, process_index, process_count) -> list[str]:
   problems = []
+  labels = np.asarray(labels)
   if not len(rows):
     problems.append(f"no videos to read from {index.directory}: every row was filtered out")
   if len(rows) != len(labels):
@@ -149,87 +151,42 @@ def _checked(index, rows, labels, words, spec, batch_size, process_index, proces
   if len(labels) and not 0 <= labels.min() <= labels.max() < len(words):
     problems.append(f"labels from {labels.min()} to {labels.max()}, but words for {len(words)} classes")
   if batch_size < 1 or batch_size % process_count:
-    problems.append(f"batch_size {batch_size} is not a multiple of the {process_count} processes")
+    problems.append(
+      f"batch_size {batch_size} is not a multiple of the {process_count} processes: each reads an equal share"
+    )
   if not 0 <= process_index < process_count:
     problems.append(f"process_index {process_index} is not below process_count {process_count}")
   if len(rows):
-    short = np.minimum(index.height[rows], index.width[rows])
-    if short.min() < spec.crop:
-      problems.append(
-        f"{index.directory}: crop {spec.crop} is larger than the short side, {short.min()} pixels, of video "
-        f"{index.video_id(rows[short.argmin()])}: build the records with --short_side {spec.crop} or more"
-      )
-  raise_all(problems)
-  return rows, labels, words
+    problems += content_problems(index, np.asarray(rows), spec)
+  return problems
 
 
-def _batches(
-  index: VideoIndex,
-  labels: np.ndarray,
-  words: np.ndarray,
-  spec: ClipSpec,
-  plan: Callable[[int], tuple[_Clips, np.ndarray, np.ndarray]],
-  *,
-  range_of_steps: tuple[int, int | None],
-  num_clips: int,
-  workers: int | None,
-) -> Iterator[ClipBatch]:
-  """Reads and decodes what `plan(step)` says. What is known without reading never goes through TensorFlow."""
-  failures: list[BaseException] = []
-  stream = _frames(index, plan, spec, failures, range_of_steps=range_of_steps, workers=workers)
-  step = range_of_steps[0]
-  while True:
-    try:
-      frames = next(stream)
-    except StopIteration:
-      return
-    except Exception as error:
-      # tf.data wraps what a Python function raised into text: give back the original.
-      raise failures[0] if failures else error from None
-    clips, positions, mask = plan(step)
-    label = labels[positions]
-    yield ClipBatch(
-      frames.reshape(len(positions), num_clips, *frames.shape[1:]),
-      label,
-      words[label],
-      mask,
-      clips.rows[::num_clips].astype(np.int32),
-    )
-    step += 1
+def content_problems(index: VideoIndex, rows: Int[np.ndarray, " V"], spec: ClipSpec) -> list[str]:
+  """Why clips of `spec` cannot be cut from what these rows hold; empty where they can."""
+  kind = index.kind
+  if kind == "features":
+    widths = np.unique(index.width[rows]).tolist()
+    if widths == [spec.width]:
+      return []
+    found = f"{index.directory}: holds features of {' and '.join(map(str, widths))} numbers"
+    if not spec.width:
+      return [f"{found}, not pictures: use the backbone 'features' with 'model.num_features' {widths[0]}"]
+    return [f"{found}, 'model.num_features' is {spec.width}"]
+  if spec.width:
+    return [
+      f"{index.directory}: holds {kind}s, but 'model.backbone' features reads precomputed features of 'model.num_features' "
+      f"{spec.width} numbers"
+    ]
+  short = np.minimum(index.height[rows], index.width[rows])
+  if kind == "video" and not spec.short_side and short.min() < spec.crop:
+    return [
+      f"{index.directory}: crop {spec.crop} is larger than the short side, {short.min()} pixels, of video "
+      f"{index.video_id(rows[short.argmin()])}: build the records with --short_side {spec.crop} or more"
+    ]
+  return []
 
 
-def _frames(index, plan, spec, failures, *, range_of_steps, workers) -> Iterator[np.ndarray]:
-  """Decoded clips [R, T, crop, crop, 3] of one step after another."""
-  tf = tensorflow()
-  threads = workers or os.cpu_count() or 1
-  start, end = range_of_steps
+if __name__ == "__main__":
+  from zsar_jax.data.profile import main
 
-  def read(step):
-    try:
-      clips = plan(int(step))
-      jpegs = index.frame_bytes(clips[0].rows, clips[0].frames)
-    except BaseException as error:
-      failures.append(error)
-      raise
-    return np.array(jpegs, object).reshape(-1, spec.num_frames), clips[0].corners
-
-  def read_step(step):
-    jpegs, corners = tf.numpy_function(read, [step], [tf.string, tf.int32])
-    return tf.ensure_shape(jpegs, [None, spec.num_frames]), tf.ensure_shape(corners, [None, 2])
-
-  def decode(jpegs, corner):
-    window = tf.concat([corner, [spec.crop, spec.crop]], axis=0)
-    # Unrolled: mapping over frames inside TensorFlow costs more than the decoding.
-    frames = [tf.image.decode_and_crop_jpeg(jpegs[t], window, channels=3) for t in range(spec.num_frames)]
-    return tf.ensure_shape(tf.stack(frames), [spec.num_frames, spec.crop, spec.crop, 3])
-
-  num_rows = len(plan(start)[0].rows)
-  steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max if end is None else end)
-  # Two batches of bytes in flight hide the disk's latency.
-  dataset = steps.map(read_step, num_parallel_calls=2, deterministic=True).unbatch()
-  dataset = dataset.map(decode, num_parallel_calls=threads, deterministic=True)
-  dataset = dataset.batch(num_rows, drop_remainder=True).prefetch(2 if end is None else 1)
-  options = tf.data.Options()
-  options.threading.private_threadpool_size = threads + 2
-  options.autotune.enabled = False
-  return dataset.with_options(options).as_numpy_iterator()
+  sys.exit(main())

@@ -5,8 +5,10 @@ A directory of records holds the shards `zsar_videos-videos.tfrecord-SSSSS-of-NN
 is imported when first used.
 """
 
+import contextlib
 import hashlib
 import os
+import uuid
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,8 +19,10 @@ import numpy as np
 from zsar_jax.data.decode import DecodedVideo, Decoder, VideoError
 from zsar_jax.data.tensorflow_import import tensorflow, tensorflow_datasets
 
-SCHEMA = 1
+SCHEMA = 2
 DATASET, SPLIT = "zsar_videos", "videos"
+# What a record holds: frames of a video, one still image, feature vectors (height 1, width D; a "frame" is D float32).
+KINDS = ("video", "image", "features")
 
 # One value a video, one a frame. Offsets are in bytes: of a record's payload in its file, of a frame in its
 # record.
@@ -35,11 +39,14 @@ FRAME_COLUMNS = {"frame_offset": np.uint32, "frame_length": np.uint32, "frame_cr
 
 
 class Entry(NamedTuple):
-  """A video to store."""
+  """A video, a still image or an array of features to store."""
 
   path: str
   label: int  # row of the class names
   video_id: str  # unique in the data set
+  start: float = 0.0  # seconds: the segment to keep
+  end: float | None = None  # seconds; None: to the end of the file
+  row: int = -1  # of the records or of the array at `path`, where one file holds many; -1: the whole file
 
 
 class Quarantined(NamedTuple):
@@ -52,9 +59,10 @@ class Quarantined(NamedTuple):
 class RecordOptions(NamedTuple):
   """What decides the bytes of the records, besides the videos."""
 
-  short_side: int  # pixels
+  short_side: int  # pixels; 0 where sizes are what they are: features, records that another writer made
   fps: float | None = None  # at most so many frames a second; None keeps all
   jpeg_quality: int = 95
+  kind: str = "video"  # one of KINDS
 
 
 class ShardSpec(NamedTuple):
@@ -88,12 +96,15 @@ class ShardResult(NamedTuple):
   quarantined: tuple[Quarantined, ...]
 
 
-def features(class_names: tuple[str, ...]) -> Any:
-  """TFDS's description of a record (a `FeaturesDict`)."""
+def features(class_names: tuple[str, ...], kind: str) -> Any:
+  """TFDS's description of a record of a kind (a `FeaturesDict`): `frames`, or `features` float32 [T,D]."""
   tfds = tensorflow_datasets()
+  pictures = tfds.features.Sequence(tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"))
+  # As bytes, one vector after another: each can be read alone.
+  vectors = tfds.features.Tensor(shape=(None, None), dtype=np.float32, encoding="bytes")
   return tfds.features.FeaturesDict(
     {
-      "frames": tfds.features.Sequence(tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")),
+      _main_feature(kind): vectors if kind == "features" else pictures,
       "label": tfds.features.ClassLabel(names=list(class_names)),
       "video_id": tfds.features.Text(),
       "fps": np.float32,
@@ -102,8 +113,17 @@ def features(class_names: tuple[str, ...]) -> Any:
       "width": np.int32,
       "source": tfds.features.Text(),
       "source_hash": tfds.features.Text(),
+      "source_size": np.int64,
+      "source_fps": np.float32,
+      "source_frames": np.int32,
+      "start": np.float32,
+      "end": np.float32,
     }
   )
+
+
+def _main_feature(kind: str) -> str:
+  return "features" if kind == "features" else "frames"
 
 
 def read_shard(spec: ShardSpec) -> ShardResult | None:
@@ -141,16 +161,16 @@ def write_shard(spec: ShardSpec, decoded: Iterable[DecodedVideo | VideoError] | 
   if decoded is None:
     with Decoder() as decoder:
       return write_shard(spec, decode_entries(spec, decoder))
-  temporary = _temporary(spec.file)
-  columns, quarantined = _write_records(spec, decoded, temporary)
-  sha256, size = _publish(temporary, spec.file)
+  with _published(spec.file) as temporary:
+    columns, quarantined = _write_records(spec, decoded, temporary)
+    sha256, size = _force_to_disk(temporary)
   columns |= {"size": np.int64(size), "sha256": np.str_(sha256)}
   columns["quarantined"] = np.array(quarantined, np.str_).reshape(-1, 2)
   spec.columns_file.parent.mkdir(exist_ok=True)
-  temporary = _temporary(spec.columns_file)
-  with open(temporary, "wb") as file:
-    np.savez(file, **columns)
-  _publish(temporary, spec.columns_file)
+  with _published(spec.columns_file) as temporary:
+    with open(temporary, "wb") as file:
+      np.savez(file, **columns)
+    _force_to_disk(temporary)
   return ShardResult(spec.file.name, size, sha256, len(columns["label"]), tuple(quarantined))
 
 
@@ -163,9 +183,22 @@ def decode_entry(
   entry: Entry, options: RecordOptions, timeout: float, decoder: Decoder
 ) -> DecodedVideo | VideoError:
   """The decoded video, or the error that says why there is none."""
+  side, quality = options.short_side, options.jpeg_quality
   try:
+    if options.kind == "features":
+      return decoder.features(entry.path, entry.row, timeout=timeout)
+    if entry.row >= 0:
+      return decoder.record(entry.path, entry.row, side, timeout=timeout, jpeg_quality=quality)
+    if options.kind == "image":
+      return decoder.image(entry.path, side, timeout=timeout, jpeg_quality=quality)
     return decoder.video(
-      entry.path, options.short_side, timeout=timeout, fps=options.fps, jpeg_quality=options.jpeg_quality
+      entry.path,
+      side,
+      timeout=timeout,
+      fps=options.fps,
+      jpeg_quality=quality,
+      start=entry.start,
+      end=entry.end,
     )
   except VideoError as error:
     return error
@@ -174,7 +207,8 @@ def decode_entry(
 def _write_records(
   spec: ShardSpec, decoded: Iterable[DecodedVideo | VideoError], path: Path
 ) -> tuple[dict[str, Any], list[Quarantined]]:
-  specification = features(spec.class_names)
+  kind = spec.options.kind
+  specification = features(spec.class_names, kind)
   serializer = tensorflow_datasets().core.example_serializer.ExampleSerializer(
     specification.get_serialized_info()
   )
@@ -188,14 +222,16 @@ def _write_records(
         if isinstance(video, VideoError):
           quarantined.append(Quarantined(entry.path, str(video)))
           continue
-        values = _values(entry, video)
+        values = _values(entry, video, kind)
         example = serializer.get_tf_example(specification.encode_example(values))
         record = example.SerializeToString(deterministic=True)  # the order of a map's keys is otherwise free
         writer.write(record)
         # A TFRecord is: length (8 bytes), its checksum (4), the payload, its checksum (4).
-        rows.append(values | {"frames": None, "record_offset": position + 12, "record_length": len(record)})
+        rows.append(
+          values | {_main_feature(kind): None, "record_offset": position + 12, "record_length": len(record)}
+        )
         position += len(record) + 16
-        frames.append(np.stack([*_locate(record, video.jpegs), video.crcs], axis=1))
+        frames.append(np.stack([*_locate(record, video.frames, kind), video.crcs], axis=1))
   except tensorflow().errors.OpError as error:
     raise OSError(f"{path}: {error.message}") from error
   columns: dict[str, Any] = {name: np.array([r[name] for r in rows], t) for name, t in VIDEO_COLUMNS.items()}
@@ -205,45 +241,59 @@ def _write_records(
   return columns, quarantined
 
 
-def _values(entry: Entry, video: DecodedVideo) -> dict[str, Any]:
+def _values(entry: Entry, video: DecodedVideo, kind: str) -> dict[str, Any]:
+  main: Any = video.frames
+  if kind == "features":
+    main = np.frombuffer(b"".join(video.frames), "<f4").reshape(len(video.frames), -1)
   return {
-    "frames": video.jpegs,
+    _main_feature(kind): main,
     "label": entry.label,
     "video_id": entry.video_id,
     "fps": video.fps,
-    "num_frames": len(video.jpegs),
+    "num_frames": len(video.frames),
     "height": video.height,
     "width": video.width,
     "source": os.path.basename(entry.path),
     "source_hash": video.source_hash,
+    "source_size": video.source_size,
+    "source_fps": video.source_fps,
+    "source_frames": video.source_frames,
+    "start": video.start,
+    "end": video.end,
   }
 
 
-def _locate(record: bytes, jpegs: list[bytes]) -> tuple[np.ndarray, np.ndarray]:
+def _locate(record: bytes, frames: list[bytes], kind: str) -> tuple[np.ndarray, np.ndarray]:
   """Offset and length of every frame in a serialised example, in bytes.
 
   A list of byte strings is stored one after another, each behind a tag (one byte) and its length, seven
-  bits a byte.
+  bits a byte; an array without anything between.
   """
-  lengths = np.array([len(jpeg) for jpeg in jpegs], np.int64)
+  lengths = np.array([len(frame) for frame in frames], np.int64)
   headers = 1 + np.maximum((np.floor(np.log2(np.maximum(lengths, 1))).astype(np.int64) // 7) + 1, 1)
-  first = record.index(jpegs[0])
+  if kind == "features":
+    headers[:] = 0
+  first = record.index(frames[0] if kind != "features" else b"".join(frames))
   offsets = first + np.cumsum(lengths + headers) - lengths - headers[0]
-  for offset, jpeg in zip(offsets.tolist(), jpegs, strict=True):
-    if not record.startswith(jpeg, offset):
+  for offset, frame in zip(offsets.tolist(), frames, strict=True):
+    if not record.startswith(frame, offset):
       raise AssertionError("a serialised example does not hold its frames one after another")
   return offsets, lengths
 
 
-def _temporary(path: Path) -> Path:
-  return path.with_name(f"{path.name}.tmp-{os.getpid()}")
+@contextlib.contextmanager
+def _published(path: Path) -> Iterator[Path]:
+  """A temporary name that becomes `path` where all went well, and else is removed: a full disk is not kept full."""
+  temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+  try:
+    yield temporary
+    os.replace(temporary, path)
+  finally:
+    temporary.unlink(missing_ok=True)
 
 
-def _publish(temporary: Path, path: Path) -> tuple[str, int]:
-  """Forces a file to disk, then gives it its name; its SHA-256 and size in bytes."""
-  with open(temporary, "rb+") as file:
+def _force_to_disk(path: Path) -> tuple[str, int]:
+  """SHA-256 and size in bytes of a file that has reached the disk."""
+  with open(path, "rb+") as file:
     os.fsync(file.fileno())
-    sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    size = file.tell()
-  os.replace(temporary, path)
-  return sha256, size
+    return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()

@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float64, Int, Int32, Int64, UInt64
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+# Streams of random bits: training draws count from 1, evaluation's from here, epochs' orders from 2^32.
+_EVAL_STREAM, _EPOCH_STREAM = 2**16, 2**32
 
 
 def _mix(x: UInt64[np.ndarray, "..."]) -> UInt64[np.ndarray, "..."]:
@@ -29,7 +31,18 @@ def _hash(seed: int, stream: int, numbers: Int[np.ndarray, "..."]) -> UInt64[np.
 
 def clip_draws(seed: int, clip_numbers: Int64[np.ndarray, " B"], num: int) -> Float64[np.ndarray, "B {num}"]:
   """`num` uniform draws in [0, 1) for each clip number."""
-  bits = np.stack([_hash(seed, 1 + draw, clip_numbers) for draw in range(num)], axis=1)
+  return _uniform(np.stack([_hash(seed, 1 + draw, clip_numbers) for draw in range(num)], axis=1))
+
+
+def eval_draws(
+  seed: int, rows: Int[np.ndarray, " B"], num_clips: int, num: int
+) -> Float64[np.ndarray, "B {num_clips} {num}"]:
+  """`num` uniform draws in [0, 1) for each clip of videos at `rows` of an index: the same at every evaluation."""
+  numbers = rows.astype(np.int64)[:, None] * 2**20 + np.arange(num_clips)
+  return _uniform(np.stack([_hash(seed, _EVAL_STREAM + draw, numbers) for draw in range(num)], axis=-1))
+
+
+def _uniform(bits: UInt64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
   return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
@@ -37,7 +50,7 @@ def clip_draws(seed: int, clip_numbers: Int64[np.ndarray, " B"], num: int) -> Fl
 def epoch_order(seed: int, epoch: int, num: int) -> Int64[np.ndarray, " {num}"]:
   """The order in which epoch `epoch` visits 0..num-1: a permutation, read-only."""
   # Sorting hashes rather than numpy's shuffle: numpy does not promise its streams across versions.
-  order = np.argsort(_hash(seed, 2**32 + epoch, np.arange(num)), kind="stable")
+  order = np.argsort(_hash(seed, _EPOCH_STREAM + epoch, np.arange(num)), kind="stable")
   order.setflags(write=False)
   return order
 
@@ -96,6 +109,20 @@ def even_clips(
   return (starts[..., None] + np.arange(clip_frames) * stride) % length[..., None]
 
 
+def random_clips(
+  num_frames: Int[np.ndarray, " B"], clip_frames: int, stride: int, draws: Float64[np.ndarray, "B N"]
+) -> Int64[np.ndarray, "B N T"]:
+  """One clip for each of `draws` (uniform in [0, 1), see `eval_draws`) of every video, as `train_frames` takes it."""
+  num_clips = draws.shape[1]
+  clips = train_frames(np.repeat(num_frames, num_clips), clip_frames, stride, draws.reshape(-1))
+  return clips.reshape(len(draws), num_clips, clip_frames)
+
+
+def num_looped(num_frames: Int[np.ndarray, " B"], clip_frames: int, stride: int) -> int:
+  """How many of the videos are shorter than a clip, so that it begins again from their first frame."""
+  return int((np.asarray(num_frames) < (clip_frames - 1) * stride + 1).sum())
+
+
 def released_clips(
   num_frames: Int[np.ndarray, " B"], num_clips: int, clip_frames: int
 ) -> Int64[np.ndarray, "B N T"]:
@@ -117,15 +144,19 @@ def _released(length: int, num_clips: int, clip_frames: int) -> Int64[np.ndarray
 
 
 def random_crops(
-  height: Int[np.ndarray, " B"], width: Int[np.ndarray, " B"], crop: int, draws: Float64[np.ndarray, "B 2"]
+  height: Int[np.ndarray, " B"],
+  width: Int[np.ndarray, " B"],
+  crop: int | Int[np.ndarray, " B"],
+  draws: Float64[np.ndarray, "B 2"],
 ) -> Int32[np.ndarray, "B 2"]:
   """Top-left corner (y, x) in pixels of a crop x crop box, uniform over all that fit; `draws` in [0, 1)."""
-  room = np.stack([height, width], axis=1).astype(np.int64) - crop
+  room = np.stack([height, width], axis=1).astype(np.int64) - np.reshape(crop, (-1, 1))
   return (draws * (room + 1)).astype(np.int32)
 
 
 def centre_crops(
-  height: Int[np.ndarray, " B"], width: Int[np.ndarray, " B"], crop: int
+  height: Int[np.ndarray, " B"], width: Int[np.ndarray, " B"], crop: int | Int[np.ndarray, " B"]
 ) -> Int32[np.ndarray, "B 2"]:
   """Top-left corner (y, x) in pixels of the central crop x crop box."""
-  return ((np.stack([height, width], axis=1).astype(np.int64) - crop) // 2).astype(np.int32)
+  room = np.stack([height, width], axis=1).astype(np.int64) - np.reshape(crop, (-1, 1))
+  return (room // 2).astype(np.int32)

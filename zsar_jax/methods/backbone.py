@@ -1,5 +1,6 @@
 """The encoder that a config asks for."""
 
+import jax
 from flax import nnx
 from jax import numpy as jnp
 
@@ -28,6 +29,14 @@ def cannot_build(config: Config, error: Exception) -> InputError:
     f"the model cannot be built from 'method' {config.method!r}, 'model.backbone' {config.model.backbone!r}, "
     f"'data.num_frames' {config.data.num_frames} and 'data.crop' {config.data.crop}: {error}"
   )
+
+
+def frames_shape(config: Config, num_videos: int, num_clips: int) -> jax.ShapeDtypeStruct:
+  """What crosses to the device: uint8 [B,N,T,H,W,3], or precomputed features, float32 [B,N,T,D]."""
+  data, model = config.data, config.model
+  if model.backbone == "features":
+    return jax.ShapeDtypeStruct((num_videos, num_clips, data.num_frames, model.num_features), jnp.float32)
+  return jax.ShapeDtypeStruct((num_videos, num_clips, data.num_frames, data.crop, data.crop, 3), jnp.uint8)
 
 
 def make_backbone(config: Config, rngs: nnx.Rngs) -> Backbone:

@@ -1,11 +1,12 @@
 """Frames on the device: uint8 in, normalised floats out; random changes while training.
 
-Only uint8 crosses to the device, so normalising and flipping happen here, inside the compiled step.
+Only uint8 crosses to the device, so normalising and flipping happen here, inside the compiled step. Precomputed features (floats) stay
+as they are.
 """
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Shaped, UInt8
+from jaxtyping import Array, Float, Shaped
 
 from zsar_jax.config import DataConfig
 
@@ -13,16 +14,20 @@ LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 def normalize(
-  frames: UInt8[Array, "B N T H W C"], data: DataConfig, dtype=jnp.float32
-) -> Float[Array, "B N T H W C"]:
-  """Maps RGB bytes to (x / 255 - mean) / std."""
+  frames: Shaped[Array, "B N T ..."], data: DataConfig, dtype=jnp.float32
+) -> Float[Array, "B N T ..."]:
+  """Maps RGB bytes [B,N,T,H,W,C] to (x / 255 - mean) / std; features [B,N,T,D] stay as they are."""
+  if _are_features(frames):
+    return frames
   return _standardize(frames.astype(jnp.float32) / 255, data, dtype)
 
 
 def augment(
-  key: Array, frames: UInt8[Array, "B N T H W C"], data: DataConfig, dtype=jnp.float32
-) -> Float[Array, "B N T H W C"]:
-  """Normalised frames after the config's random flip, colour jitter, grey and noise: one draw a clip."""
+  key: Array, frames: Shaped[Array, "B N T ..."], data: DataConfig, dtype=jnp.float32
+) -> Float[Array, "B N T ..."]:
+  """Normalised frames after the config's random flip, colour jitter, grey and noise: one draw a clip. Features stay as they are."""
+  if _are_features(frames):
+    return frames
   flip_key, jitter_key, gray_key, noise_key = jax.random.split(key, 4)
   x = frames.astype(jnp.float32) / 255
   shape = (*frames.shape[:2], 1, 1, 1, 1)
@@ -37,7 +42,7 @@ def augment(
   return _standardize(x, data, dtype)
 
 
-def reorder(frames: Shaped[Array, "B N T H W C"], frame_order: str) -> Shaped[Array, "B N T H W C"]:
+def reorder(frames: Shaped[Array, "B N T ..."], frame_order: str) -> Shaped[Array, "B N T ..."]:
   """Takes time out of the clips, to see how much of the accuracy rests on it.
 
   `single` repeats the middle frame; `shuffled` applies one fixed permutation; `natural` changes nothing.
@@ -48,6 +53,10 @@ def reorder(frames: Shaped[Array, "B N T H W C"], frame_order: str) -> Shaped[Ar
   if frame_order == "shuffled":
     return frames[:, :, jax.random.permutation(jax.random.key(0), num_frames)]
   return frames
+
+
+def _are_features(frames: Shaped[Array, "..."]) -> bool:
+  return jnp.issubdtype(frames.dtype, jnp.floating)
 
 
 def _standardize(x: Float[Array, "*dims C"], data: DataConfig, dtype) -> Float[Array, "*dims C"]:
