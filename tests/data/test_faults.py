@@ -232,3 +232,46 @@ def test_a_second_build_is_kept_out(tmp_path):
 
   build_records(entries, ("a",), tmp_path / "out", short_side=24, workers=1, progress=other)
   assert "another build is writing" in told[0].stdout
+
+
+def test_whatever_a_file_does_to_the_decoder_the_build_goes_on(tmp_path):
+  """Bytes changed at random in headers and frames: a video is kept, or has a reason."""
+  rng = np.random.default_rng(0)
+  originals = [write_video(tmp_path / f"a{suffix}", noise(8)) for suffix in (".mp4", ".avi", ".mkv")]
+  entries = []
+  for number in range(90):
+    source = originals[number % 3]
+    contents = bytearray(source.read_bytes())
+    near_the_front = rng.integers(0, 400, 3) if number % 2 else rng.integers(0, len(contents), 20)
+    for place in near_the_front.tolist():
+      contents[place] = int(rng.integers(0, 256))
+    path = tmp_path / f"{number}{source.suffix}"
+    path.write_bytes(contents)
+    entries.append(Entry(str(path), number % 3, path.name))
+  wide = write_video(tmp_path / "wide.mkv", np.zeros((2, 2, 2048, 3), np.uint8))
+  codec = bytearray(originals[1].read_bytes())
+  codec = codec.replace(b"FMP4", b"ZZZZ")
+  (tmp_path / "codec.avi").write_bytes(codec)
+  entries += [Entry(str(wide), 0, "wide"), Entry(str(tmp_path / "codec.avi"), 0, "codec")]
+  summary = build_records(entries, CLASSES, tmp_path / "out", workers=2, short_side=128, timeout=10)
+  reasons = {pathlib.Path(bad.path).stem: bad.reason for bad in summary.quarantined}
+  assert summary.num_videos + len(reasons) == len(entries)
+  assert "131072 x 128 pixels would be too large for a JPEG" in reasons["wide"]
+  assert "no decoder" in reasons["codec"]
+  assert summary.num_videos > 10
+  assert len(reasons) > 10
+
+
+def test_a_mended_video_is_taken_in_by_retry(tmp_path):
+  whole = write_video(tmp_path / "whole.mp4", ramp_frames(6)).read_bytes()
+  for name in "abc":
+    (tmp_path / f"{name}.mp4").write_bytes(whole if name != "b" else whole[:100])
+  entries = [Entry(str(tmp_path / f"{name}.mp4"), 0, name) for name in "abc"]
+  options = {"short_side": 24, "videos_per_shard": 1, "workers": 1}
+  build_records(entries, CLASSES, tmp_path / "out", **options)
+  (tmp_path / "b.mp4").write_bytes(whole)
+  assert build_records(entries, CLASSES, tmp_path / "out", **options).num_videos == 2
+  again = build_records(entries, CLASSES, tmp_path / "out", retry=True, **options)
+  assert (again.num_videos, again.num_resumed, again.quarantined) == (3, 2, ())
+  build_records(entries, CLASSES, tmp_path / "fresh", **options)
+  assert contents(tmp_path / "out") == contents(tmp_path / "fresh")

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zsar_jax.data.index_writer import write_index
+from zsar_jax.data.jpeg import MOST_PIXELS
 from zsar_jax.data.local_runner import write_shards
 from zsar_jax.data.records import (
   DATASET,
@@ -31,6 +32,7 @@ from zsar_jax.data.records import (
 from zsar_jax.data.tfds_metadata import write_tfds_metadata
 from zsar_jax.errors import InputError, raise_all
 
+LONGEST = 86400  # seconds for a video
 # What is written under a temporary name first.
 _OURS = ("build.json", "index", f"{DATASET}-*", "shards/*.npz")
 
@@ -65,6 +67,7 @@ def build_records(
   jpeg_quality: int = 95,
   timeout: float = 60.0,
   videos_per_shard: int = 256,
+  retry: bool = False,
   progress: Progress | None = None,
 ) -> BuildSummary:
   """Decodes videos in killable processes and stores them as indexed records; run again, it resumes.
@@ -84,6 +87,7 @@ def build_records(
     fps: store at most so many frames a second; None keeps all.
     jpeg_quality: 1 to 100.
     timeout: seconds a video may take to decode.
+    retry: decode again what an earlier run had quarantined: mended since, or given a longer `timeout`.
     progress: called after each video with how many are done and how many of these were bad.
 
   Raises:
@@ -98,10 +102,12 @@ def build_records(
   run = runner or functools.partial(write_shards, workers=workers or os.cpu_count() or 1)
   out = Path(out)
   _make(out)
-  with _alone(out):
+  with alone(out):
     _claim(out, _description(ordered, class_names, options, videos_per_shard))
     _remove_leftovers(out)
     specs = _specs(out, ordered, class_names, options, timeout, videos_per_shard)
+    if retry:
+      _forget_quarantined(specs)
     results, num_resumed = _run(specs, run, progress)
     bad = (*quarantined, *(one for result in results for one in result.quarantined))
     _write_quarantine(out, bad)
@@ -174,14 +180,14 @@ def _check(entries, class_names, options: RecordOptions, timeout: float, videos_
     problems.append("class names must differ")
   if options.kind not in KINDS:
     problems.append(f"kind {options.kind!r}: expected one of {', '.join(KINDS)}")
-  if (options.short_side < 1) != (options.kind == "features"):
-    problems.append(f"short_side {options.short_side}: expected pixels, at least 1 (0 for features)")
+  if (options.short_side < 1) != (options.kind == "features") or options.short_side > MOST_PIXELS:
+    problems.append(f"short_side {options.short_side}: expected pixels, 1 to {MOST_PIXELS} (0 for features)")
   if options.fps is not None and options.fps <= 0:
     problems.append(f"fps {options.fps}: expected frames a second, above 0")
   if not 1 <= options.jpeg_quality <= 100:
     problems.append(f"jpeg_quality {options.jpeg_quality}: expected 1 to 100")
-  if timeout <= 0:
-    problems.append(f"timeout {timeout}: expected seconds, above 0")
+  if not 0 < timeout <= LONGEST:
+    problems.append(f"timeout {timeout}: expected seconds, above 0, at most {LONGEST}")
   if videos_per_shard < 1:
     problems.append(f"videos_per_shard {videos_per_shard}: expected at least 1")
   raise_all(problems)
@@ -207,8 +213,12 @@ def _make(out: Path) -> None:
 
 
 @contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
-  """Keeps a second build out of the same directory; the lock goes with the process, however that ends."""
+def alone(out: Path) -> Iterator[None]:
+  """Keeps a second build out of the same directory; the lock goes with the process, however that ends.
+
+  Raises:
+    InputError: another build is at work there, or it cannot be written to.
+  """
   try:
     file = open(out / ".lock", "w")  # noqa: SIM115
   except OSError as error:
@@ -229,6 +239,8 @@ def _claim(out: Path, description: dict) -> None:
   try:
     if file.exists():
       there = json.loads(file.read_text())
+      if not isinstance(there, dict):
+        raise InputError(f"{file} is damaged (not an object): delete {out} and build again")
       differing = [key for key in description if there.get(key) != description[key]]
       problems = [f"{k}: {_short(there.get(k))} there, {_short(description[k])} asked for" for k in differing]
       raise_all(problems, f"{out} holds records made otherwise; choose another --out or delete it:")
@@ -245,6 +257,14 @@ def _claim(out: Path, description: dict) -> None:
 def _short(value) -> str:
   text = repr(value)
   return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _forget_quarantined(specs: Sequence[ShardSpec]) -> None:
+  """Makes the shards that lack a video unfinished."""
+  for spec in specs:
+    result = read_shard(spec)
+    if result is not None and result.quarantined:
+      spec.columns_file.unlink()
 
 
 def _run(specs: Sequence[ShardSpec], run: Runner, progress: Progress | None) -> tuple[list[ShardResult], int]:

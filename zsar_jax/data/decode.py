@@ -77,7 +77,7 @@ class Decoder:
 
   def _call(self, function: Callable[..., Any], *args: Any, timeout: float) -> Any:
     try:
-      return self._worker.call(function, *args, timeout=timeout)
+      return self._worker.call(reading, function, *args, timeout=timeout)
     except WorkerTimeout as error:
       raise VideoError(f"timeout: {error}") from error
     except WorkerDied as error:
@@ -142,6 +142,22 @@ def read_frames(
 
 
 # What follows runs in the worker process.
+
+
+def reading(function: Callable[..., Any], *args: Any) -> Any:
+  """`function(*args)`, where every failure is the file's: of a million files some break a decoder in a way nobody foresaw.
+
+  Raises:
+    VideoError: whatever went wrong, in words.
+  """
+  try:
+    return function(*args)
+  except VideoError:
+    raise
+  except MemoryError:
+    raise VideoError("unreadable: it needs more memory than there is") from None
+  except Exception as error:
+    raise VideoError(f"unreadable: {type(error).__name__}: {error}") from None
 
 
 def _decode_video(

@@ -20,10 +20,14 @@ def write_shards(
       yield video
 
   entries = ((entry, spec) for spec in specs for entry in spec.entries)
-  with contextlib.closing(map_ahead(_decode, entries, Decoder, workers)) as decoded:
+  with contextlib.closing(map_ahead(_decode, entries, Decoder, workers, _num_bytes)) as decoded:
     return [write_shard(spec, counted(islice(decoded, len(spec.entries)))) for spec in specs]
 
 
 def _decode(decoder: Decoder, job: tuple[Entry, ShardSpec]) -> DecodedVideo | VideoError:
   entry, spec = job
   return decode_entry(entry, spec.options, spec.timeout, decoder)
+
+
+def _num_bytes(decoded: DecodedVideo | VideoError) -> int:
+  return 0 if isinstance(decoded, VideoError) else sum(map(len, decoded.frames))

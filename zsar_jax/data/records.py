@@ -288,8 +288,17 @@ def _published(path: Path) -> Iterator[Path]:
   try:
     yield temporary
     os.replace(temporary, path)
+    _force_names_to_disk(path.parent)
   finally:
     temporary.unlink(missing_ok=True)
+
+
+def _force_names_to_disk(directory: Path) -> None:
+  handle = os.open(directory, os.O_RDONLY)
+  try:
+    os.fsync(handle)
+  finally:
+    os.close(handle)
 
 
 def _force_to_disk(path: Path) -> tuple[str, int]:

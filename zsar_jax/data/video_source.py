@@ -50,6 +50,9 @@ class VideoSource:
       self._container.close()
       raise VideoError("no video stream")
     self._stream: Any = self._container.streams.video[0]
+    if self._stream.codec_context is None:
+      self._container.close()
+      raise VideoError("unreadable: no decoder for its codec")
     self._stream.codec_context.thread_count = 1  # one video a process: processes are the parallelism
     self.source_fps = float(self._stream.average_rate or self._stream.guessed_rate or 25)
     self.fps = min(fps or self.source_fps, self.source_fps)
