@@ -10,7 +10,7 @@ import numpy as np
 from zsar_jax.data.crc32c import crc32c
 from zsar_jax.data.index_format import COLUMNS, feature_shapes
 from zsar_jax.data.index_writer import ShardColumns, merge_index
-from zsar_jax.data.records import FRAME_COLUMNS, SCHEMA, RecordOptions, ShardResult
+from zsar_jax.data.schema import FRAME_COLUMNS, SCHEMA, RecordOptions, ShardResult
 
 _FRAME_GAP = 4  # bytes of a tag and a length before each frame
 _PER_SHARD = 256

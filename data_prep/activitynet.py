@@ -2,9 +2,10 @@
 
 import argparse
 import json
+import math
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from data_prep.class_names import official_names, refuse_unknown
 from data_prep.listing import (
@@ -19,12 +20,28 @@ from data_prep.listing import (
 )
 from data_prep.video_lists import read_video_list
 from zsar_jax.data.decode import VIDEO_SUFFIXES
-from zsar_jax.data.records import Entry, Quarantined
+from zsar_jax.data.schema import Entry, Quarantined
 from zsar_jax.errors import InputError
 
 SUBSETS = ("training", "validation")
 # Durations in the annotations are rounded, and decoders count a little differently.
 _SECONDS_TOLERATED = 1.0
+
+
+class Segment(NamedTuple):
+  """A labelled part of a video."""
+
+  start: float  # seconds
+  end: float
+  label: str
+
+
+class Video(NamedTuple):
+  """A video of the annotations."""
+
+  subset: str
+  duration: float  # seconds
+  segments: list[Segment]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,30 +78,26 @@ def list_segments(
       `allow_missing`).
   """
   database = _database(annotations)
-  chosen = {key: video for key, video in database.items() if video["subset"] in subsets}
-  others = Counter(video["subset"] for key, video in database.items() if key not in chosen)
-  refuse_unknown(
-    (a["label"] for v in chosen.values() for a in v["annotations"]), class_names, f"{annotations}"
-  )
+  chosen = {key: video for key, video in database.items() if video.subset in subsets}
+  others = Counter(video.subset for key, video in database.items() if key not in chosen)
+  refuse_unknown((s.label for v in chosen.values() for s in v.segments), class_names, f"{annotations}")
   rows = {name: row for row, name in enumerate(class_names)}
   found, files = _files(videos)
   entries: list[Entry] = []
   quarantined: list[Quarantined] = []
   labels: list[int] = []
   for key, video in chosen.items():
-    for number, annotation in enumerate(video["annotations"]):
-      name, label = f"{key}_{number}", rows[annotation["label"]]
+    for number, segment in enumerate(video.segments):
+      name, label = f"{key}_{number}", rows[segment.label]
       labels.append(label)
-      start, end = annotation["segment"]
-      if not _inside(start, end, video["duration"]):
-        reason = (
-          f"segment outside the video: {start:g} to {end:g} s of {video['duration']:g} s in the annotations"
-        )
+      start, end, duration = segment.start, segment.end, video.duration
+      if not _inside(start, end, duration):
+        reason = f"segment outside the video: {start:g} to {end:g} s of {duration:g} s in the annotations"
         quarantined.append(Quarantined(name, reason))
       elif key not in files:
         quarantined.append(Quarantined(name, f"missing: no v_{key}.* or {key}.*"))
       else:
-        entries.append(Entry(files[key], label, name, float(start), float(min(end, video["duration"]))))
+        entries.append(Entry(files[key], label, name, start, min(end, duration)))
   notes = [f"passed over {count} videos of subset {name!r}" for name, count in sorted(others.items())]
   expected = count_labels(labels, len(class_names))
   listing = Listing(
@@ -131,30 +144,52 @@ def _key(name: str) -> str:
   return name[2:] if name.startswith("v_") and len(name) != 11 else name
 
 
-def _database(file: str | Path) -> dict[str, dict[str, Any]]:
+def _database(file: str | Path) -> dict[str, Video]:
   try:
-    database = json.loads(Path(file).read_text(encoding="utf-8"))["database"]
-    items = list(database.items())
+    items = list(json.loads(Path(file).read_text(encoding="utf-8"))["database"].items())
   except OSError as error:
     raise InputError(f"--annotations {file} cannot be read: {error.strerror or error}") from None
-  except (ValueError, KeyError, TypeError, AttributeError):
+  except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
     expected = '{"database": {ID: {"subset", "duration", "annotations": [{"segment", "label"}]}}}'
     raise InputError(f"--annotations {file}: expected JSON such as {expected}") from None
-  problems = [f"{key}: {reason}" for key, video in items if (reason := _wrong(video))]
+  problems: list[str] = []
+  database = {key: _video(key, told, problems) for key, told in items}
   raise_shortened(problems, f"--annotations {file}: videos that cannot be used:")
   return database
 
 
-def _wrong(video: Any) -> str:
+def _video(key: str, told: Any, problems: list[str]) -> Video:
+  """A video as the annotations tell of it; what is wrong with it is added to `problems`."""
   try:
-    if not isinstance(video["subset"], str):
-      return "its subset is no text"
-    float(video["duration"])
-    for annotation in video["annotations"]:
-      if len([float(time) for time in annotation["segment"]]) != 2:
-        return f"a segment is {annotation['segment']!r}"
-      if not isinstance(annotation["label"], str):
-        return f"a label is {annotation['label']!r}"
-  except (KeyError, TypeError, ValueError) as error:
-    return f"expected subset, duration and annotations with segment [start, end] and label ({error!r})"
-  return ""
+    subset, duration = told["subset"], _seconds(told["duration"])
+    annotations = [(annotation["segment"], annotation["label"]) for annotation in told["annotations"]]
+  except (KeyError, TypeError) as error:
+    expected = "subset, duration and annotations with segment [start, end] and label"
+    problems.append(f"{key}: expected {expected} ({error!r})")
+    return Video("", 0.0, [])
+  if not isinstance(subset, str):
+    problems.append(f"{key}: its subset is {subset!r}, expected a text")
+  if duration is None:
+    problems.append(f"{key}: its duration is {told['duration']!r}, expected seconds")
+  segments = []
+  for segment, label in annotations:
+    times = [_seconds(time) for time in segment] if isinstance(segment, list) else []
+    numbers = [time for time in times if time is not None]
+    if len(times) != 2 or len(numbers) != 2:
+      problems.append(f"{key}: a segment is {segment!r}, expected [start, end] in seconds")
+    if not isinstance(label, str):
+      problems.append(f"{key}: a label is {label!r}, expected a text")
+    start, end = numbers if len(numbers) == 2 else (0.0, 0.0)
+    segments.append(Segment(start, end, label))
+  return Video(subset, duration or 0.0, segments)
+
+
+def _seconds(value: Any) -> float | None:
+  """A time, written as a number or as a text; None for anything else."""
+  try:
+    seconds = (
+      float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else math.nan
+    )
+  except (ValueError, OverflowError):
+    return None
+  return seconds if math.isfinite(seconds) else None

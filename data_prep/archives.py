@@ -1,16 +1,18 @@
 """Unpacks the archives that data sets come in, without letting them write anywhere else."""
 
+import contextlib
+import errno
+import fcntl
 import json
 import os
 import shutil
-import stat
-import tarfile
-import zipfile
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
-from data_prep.rar import Refused, rar_names, unpack_rar
+from data_prep.archive_members import Damaged, Refused, check_name, faults_of, tar_members, zip_members
+from data_prep.rar import rar_names, unpack_rar
 from zsar_jax.errors import InputError
 
 SUFFIXES = (".zip", ".rar", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -28,8 +30,8 @@ def unpacked(path: str | Path, unpack_to: str | Path | None, option: str) -> Pat
   are unpacked likewise.
 
   Raises:
-    InputError: no such file, no archive, damaged; members that are links, devices or outside the folder; no room
-      on the disk; no program that reads rar.
+    InputError: no such file, no archive, damaged or cut; members that are links, devices, outside the folder or
+      encrypted; no room on the disk; no program that reads rar; another command at work on it.
   """
   source = Path(path)
   if source.is_dir():
@@ -40,7 +42,13 @@ def unpacked(path: str | Path, unpack_to: str | Path | None, option: str) -> Pat
     raise InputError(f"{option} {source} is neither a folder nor an archive ({' '.join(SUFFIXES)})")
   target = Path(unpack_to) if unpack_to else source.with_name(f"{source.name}.unpacked")
   try:
-    _unpack_to(source, target)
+    if not _is_whole(target, _stamp(source)):
+      with _alone(source, target):
+        _unpack_to(source, target)
+  except Damaged as error:
+    raise InputError(f"{option} {source} is damaged or no such archive ({error}): fetch it again") from error
+  except Refused as error:
+    raise InputError(f"{option} {source} is not unpacked: {error}") from error
   except OSError as error:
     raise InputError(
       f"{option} {source} cannot be unpacked to {target}: {error.strerror or error}; "
@@ -49,18 +57,70 @@ def unpacked(path: str | Path, unpack_to: str | Path | None, option: str) -> Pat
   return target
 
 
+@contextlib.contextmanager
+def _alone(source: Path, target: Path) -> Iterator[None]:
+  """Keeps a second call out of the same temporary folder; the lock goes with the process, however that ends."""
+  target.parent.mkdir(parents=True, exist_ok=True)
+  path = target.with_name(f".{target.name}.lock")
+  with open(path, "w") as file:
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+      taken = not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except BlockingIOError:
+      taken = True
+    except OSError:
+      taken = False  # a file system without locks
+    if taken:
+      raise InputError(
+        f"{source} is being unpacked to {target} by another command: wait for it, then run this one again"
+      )
+    try:
+      yield
+    finally:
+      path.unlink(missing_ok=True)
+
+
 def _unpack_to(source: Path, target: Path) -> None:
-  stamp = {"archive": source.name, "size": source.stat().st_size}
+  stamp = _stamp(source)
   if _is_whole(target, stamp):
     return
   partial = target.with_name(f".{target.name}.partial")
   _claim(partial, stamp)
-  _unpack(source, partial)
-  for inner in sorted(partial.rglob("*")):
-    if inner.is_file() and inner.name.lower().endswith(SUFFIXES):
-      _unpack_to(inner, inner.with_name(inner.name.split(".")[0]))
-      inner.unlink()
+  try:
+    _unpack(source, partial)
+    inner = sorted(p for p in partial.rglob("*") if p.is_file() and p.name.lower().endswith(SUFFIXES))
+    for archive, folder in zip(inner, _folders(inner), strict=True):
+      try:
+        _unpack_to(archive, folder)
+      except (Damaged, Refused) as error:
+        raise type(error)(f"{archive.name}, which is in it: {error}") from error
+      archive.unlink()
+  except (Damaged, Refused):
+    # Its files may be damaged too, and of the size that another copy's have.
+    shutil.rmtree(partial, ignore_errors=True)
+    raise
   os.replace(partial, target)
+
+
+def _folders(archives: list[Path]) -> list[Path]:
+  """Where archives inside an archive go: a folder named as each, or `ARCHIVE.unpacked` where that name is taken."""
+  plain = [path.with_name(_without_suffix(path.name)) for path in archives]
+  uses = Counter(plain)
+  return [
+    path.with_name(f"{path.name}.unpacked")
+    if uses[folder] > 1 or (folder.exists() and not (folder / _STAMP).exists())
+    else folder
+    for path, folder in zip(archives, plain, strict=True)
+  ]
+
+
+def _without_suffix(name: str) -> str:
+  length = max(len(suffix) for suffix in SUFFIXES if name.lower().endswith(suffix))
+  return name[:-length] or name
+
+
+def _stamp(source: Path) -> dict:
+  return {"archive": source.name, "size": source.stat().st_size}
 
 
 def _is_whole(target: Path, stamp: dict) -> bool:
@@ -91,57 +151,16 @@ def _claim(partial: Path, stamp: dict) -> None:
 
 
 def _unpack(source: Path, folder: Path) -> None:
-  try:
-    if source.name.lower().endswith(".rar"):
-      program, names = rar_names(source)
-      for name in names:
-        check_name(name)
-      unpack_rar(program, source, folder)
-    else:
-      members = _zip_members(source) if source.name.lower().endswith(".zip") else _tar_members(source, folder)
-      for name, size, stream in members:
-        with stream:
-          _write(folder / name, size, stream)
-  except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-    raise InputError(f"{source} is damaged or no such archive ({error}): fetch it again") from error
-  except Refused as error:
-    shutil.rmtree(folder, ignore_errors=True)
-    raise InputError(f"{source} is not unpacked: {error}. Unpack it by hand if you trust it") from None
-
-
-Member = tuple[str, int, IO[bytes]]  # name, size in bytes, content
-
-
-def _zip_members(source: Path) -> Iterator[Member]:
-  with zipfile.ZipFile(source) as archive:
-    members = archive.infolist()
-    for member in members:
-      check_name(member.filename)
-      mode = stat.S_IFMT(member.external_attr >> 16)
-      if mode not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise Refused(f"{member.filename!r} is a link or a device")
-    for member in members:
-      if not member.is_dir():
-        yield member.filename, member.file_size, archive.open(member)
-
-
-def _tar_members(source: Path, folder: Path) -> Iterator[Member]:
-  with tarfile.open(source) as archive:
-    for member in archive:
-      check_name(member.name)
-      if not (member.isreg() or member.isdir()):
-        raise Refused(f"{member.name!r} is a link or a device")
-      tarfile.data_filter(member, str(folder))  # the standard library's own checks besides
-      stream = archive.extractfile(member) if member.isreg() else None
-      if stream is not None:
-        yield member.name, member.size, stream
-
-
-def check_name(name: str) -> None:
-  """Raises Refused for a name that would leave the folder: absolute, with a drive, with `..`."""
-  path = PurePosixPath(name.replace("\\", "/"))
-  if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")) or "\0" in name:
-    raise Refused(f"{name!r} would be written outside the folder")
+  if source.name.lower().endswith(".rar"):
+    program, names = rar_names(source)
+    for name in names:
+      check_name(name)
+    unpack_rar(program, source, folder)
+    return
+  members = zip_members(source) if source.name.lower().endswith(".zip") else tar_members(source, folder)
+  for name, size, stream in members:
+    with stream, faults_of(name):
+      _write(folder / name, size, stream)
 
 
 def _write(path: Path, size: int, stream: IO[bytes]) -> None:
@@ -151,13 +170,16 @@ def _write(path: Path, size: int, stream: IO[bytes]) -> None:
   path.parent.mkdir(parents=True, exist_ok=True)
   free = shutil.disk_usage(path.parent).free
   if size + _KEEP_FREE > free:
-    raise OSError(f"no room: {path.name} has {size / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free")
+    needed = f"no room: {path.name} has {size / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free"
+    raise OSError(errno.ENOSPC, needed)
   temporary = path.with_name(f".{path.name[:200]}.part")
   written = 0
   with open(temporary, "wb") as file:
     while block := stream.read(_BLOCK):
       written += len(block)
       if written > size:
-        raise Refused(f"{path.name!r} is larger than the archive says")
+        raise Refused(f"{path.name!r} is larger than the archive says; unpack it by hand if you trust it")
       file.write(block)
+  if written < size:
+    raise EOFError(f"{written} bytes, the archive says {size}")
   os.replace(temporary, path)

@@ -4,7 +4,8 @@ import pickle
 from collections.abc import Callable, Sequence
 
 from zsar_jax.data.build import Runner
-from zsar_jax.data.records import ShardResult, ShardSpec, read_shard, write_shard
+from zsar_jax.data.records import read_shard, write_shard
+from zsar_jax.data.schema import ShardResult, ShardSpec
 from zsar_jax.errors import InputError, raise_all
 
 

@@ -3,7 +3,8 @@
 python -m data_prep.build folder --videos DIR --out DIR --short_side 128
 
 Before it starts it prints what it found against what the source's list expects, and the room it will take. Run again,
-it resumes. Videos that cannot be used are listed, with reasons, in `quarantine.jsonl`. `--verify` only checks.
+it resumes. Videos that cannot be used are listed, with reasons, in `quarantine.jsonl`; `--retry` tries them again.
+`--verify` only checks.
 """
 
 import argparse
@@ -13,14 +14,15 @@ import sys
 from collections.abc import Callable, Iterator
 
 from data_prep import report
+from data_prep.checks import check_options
 from data_prep.estimate import estimate_bytes, free_bytes
 from data_prep.listing import Listing
 from data_prep.options import SOURCES, parse
 from data_prep.verify import verify_entries
 from zsar_jax.commands import FAILED, INTERRUPTED, WRONG_INPUT
 from zsar_jax.data.build import BuildSummary, build_records
-from zsar_jax.data.records import RecordOptions
-from zsar_jax.errors import InputError, raise_all
+from zsar_jax.data.schema import RecordOptions
+from zsar_jax.errors import InputError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,14 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     print("interrupted: run the same command again to go on from the last finished shard", file=sys.stderr)
     return INTERRUPTED
   except OSError as error:
-    print(
-      f"error: writing to {options.out} failed: {error}. Run the same command again to go on", file=sys.stderr
-    )
+    print(f"error: {error.filename or options.source}: {error.strerror or error}", file=sys.stderr)
     return WRONG_INPUT
 
 
 def _run(options: argparse.Namespace) -> int:
-  _check(options)
+  check_options(options)
   module, _ = SOURCES[options.source]
   may_lack = getattr(options, "allow_missing", False)
   options.allow_missing = may_lack or options.verify  # verifying tells of all that is missing
@@ -52,24 +52,14 @@ def _run(options: argparse.Namespace) -> int:
   if options.verify:
     whole = _verify(listing, options) and (may_lack or not listing.empty)
     return 0 if whole else FAILED
-  report.print_summary(_build(listing, options), listing, options.out)
+  try:
+    summary = _build(listing, options)
+  except OSError as error:
+    raise InputError(
+      f"writing to {options.out} failed: {error}. Run the same command again to go on"
+    ) from error
+  report.print_summary(summary, listing, options.out, retried=options.retry)
   return 0
-
-
-def _check(options: argparse.Namespace) -> None:
-  """What would fail only after a long listing; `build_records` checks the rest."""
-  problems = []
-  for name, least in (("short_side", 1), ("workers", 1), ("videos_per_shard", 1)):
-    value = getattr(options, name)
-    if value is not None and value < least:
-      problems.append(f"--{name} {value}: expected at least {least}")
-  for name in ("fps", "timeout"):
-    value = getattr(options, name)
-    if value is not None and not value > 0:
-      problems.append(f"--{name} {value:g}: expected more than 0")
-  if not 1 <= options.jpeg_quality <= 100:
-    problems.append(f"--jpeg_quality {options.jpeg_quality}: expected 1 to 100")
-  raise_all(problems)
 
 
 def _print_estimate(listing: Listing, options: argparse.Namespace) -> None:
@@ -113,6 +103,7 @@ def _build(listing: Listing, options: argparse.Namespace) -> BuildSummary:
       jpeg_quality=options.jpeg_quality,
       timeout=options.timeout,
       videos_per_shard=options.videos_per_shard,
+      retry=options.retry,
       progress=progress,
     )
 

@@ -3,13 +3,14 @@
 import argparse
 import csv
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from data_prep.class_names import official_names
 from data_prep.listing import Listing, count_labels, drop_empty_classes, raise_shortened
-from zsar_jax.data.records import Entry, Quarantined
+from zsar_jax.data.schema import Entry, Quarantined
 from zsar_jax.errors import InputError, did_you_mean
 
 COLUMNS = ("path", "label", "start", "end")
@@ -104,6 +105,9 @@ def _read(file: Path) -> list[Line]:
         columns = header
         problems += [
           f"line {number}: column {c!r}{did_you_mean(c, COLUMNS)}" for c in header if c not in COLUMNS
+        ]
+        problems += [
+          f"line {number}: column {c!r} is there {n} times" for c, n in Counter(header).items() if n > 1
         ]
         continue
     try:

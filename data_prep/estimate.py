@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from zsar_jax.data.decode import DecodedVideo, Decoder
-from zsar_jax.data.records import DATASET, Entry, RecordOptions, decode_entry
+from zsar_jax.data.decode import Decoder
+from zsar_jax.data.records import decode_entry
+from zsar_jax.data.schema import DATASET, DecodedVideo, Entry, RecordOptions
 
 _SAMPLES = 16
 _SECONDS = 15.0

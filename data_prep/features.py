@@ -1,19 +1,27 @@
 """Source: features that another program computed: folders of `.npy`, or one `.npz` of all videos."""
 
 import argparse
+import struct
 import zipfile
+import zlib
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from data_prep.folder import list_class_folders
 from data_prep.listing import Listing, count_labels, raise_shortened
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError, raise_all
 
 SUFFIXES = (".npy", ".npz")
+_BESIDE = ("labels", "class_names", "video_ids")  # arrays of an .npz, beside its features
+# What numpy and zipfile raise for a file that is damaged, encrypted or something else.
+_UNREADABLE = (
+  *(OSError, ValueError, EOFError, KeyError, IndexError, RuntimeError),
+  *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +61,7 @@ def _width(path: Path) -> int | None:
           return _header(stream)[-1]
     with open(path, "rb") as stream:
       return _header(stream)[-1]
-  except (OSError, ValueError, IndexError, zipfile.BadZipFile):
+  except _UNREADABLE:
     return None
 
 
@@ -70,21 +78,10 @@ def list_array(path: Path) -> Listing:
   Raises:
     InputError: not such a file; arrays that are missing or do not fit each other: all at once.
   """
-  try:
-    with np.load(path, allow_pickle=False) as arrays:
-      if not isinstance(arrays, np.lib.npyio.NpzFile):
-        raise InputError(f"--features {path}: expected an .npz with features and labels, found one array")
-      stored = {name: arrays[name] for name in arrays.files if name != "features"}
-      shape = _array_shape(path) if "features" in arrays.files else ()
-  except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-    if isinstance(error, InputError):
-      raise
-    raise InputError(f"--features {path} cannot be read as .npz: {error}") from None
+  shape, stored, ignored = _read(path)
   _check(path, shape, stored)
   labels, names = _labels(path, stored)
-  ids = (
-    stored["video_ids"].tolist() if "video_ids" in stored else [f"{row:08d}" for row in range(len(labels))]
-  )
+  ids = stored.get("video_ids", np.array([f"{row:08d}" for row in range(len(labels))])).tolist()
   entries = [
     Entry(str(path), label, str(video_id), row=row)
     for row, (label, video_id) in enumerate(zip(labels, ids, strict=True))
@@ -92,13 +89,44 @@ def list_array(path: Path) -> Listing:
   counts = count_labels(labels, len(names))
   empty = [name for name, count in zip(names, counts, strict=True) if not count]
   raise_all(empty, f"--features {path}: classes of class_names without a video:")
-  known = ("features", "labels", "class_names", "video_ids")
-  return Listing(entries, names, [name for name in stored if name not in known], kind="features")
+  return Listing(entries, names, ignored, kind="features")
 
 
-def _array_shape(path: Path) -> tuple[int, ...]:
-  with zipfile.ZipFile(path) as archive, archive.open("features.npy") as stream:
-    return _header(stream)
+class _Stored(NamedTuple):
+  shape: tuple[int, ...]  # of `features`; () where there is none
+  arrays: dict[str, np.ndarray]  # the others that have a meaning here; texts are never bytes
+  ignored: list[str]
+
+
+def _read(path: Path) -> _Stored:
+  try:
+    # Opened here, because numpy leaves a file open that turns out not to be an archive.
+    with open(path, "rb") as file:
+      single = file.read(6) == np.lib.format.MAGIC_PREFIX
+      file.seek(0)
+      if single:
+        raise InputError(
+          f"--features {path}: expected an .npz with features and labels, found one array {_header(file)}; "
+          "arrays of single videos go into a folder of class folders"
+        )
+      with np.load(file, allow_pickle=False) as loaded:
+        arrays = {name: _as_text(name, loaded[name]) for name in _BESIDE if name in loaded.files}
+        shape: tuple[int, ...] = ()
+        if "features" in loaded.files:
+          with loaded.zip.open("features.npy") as stream:
+            shape = _header(stream)
+        return _Stored(shape, arrays, [n for n in loaded.files if n not in ("features", *_BESIDE)])
+  except InputError:
+    raise
+  except _UNREADABLE as error:
+    raise InputError(f"--features {path} cannot be read as .npz: {error}") from None
+
+
+def _as_text(name: str, array: np.ndarray) -> np.ndarray:
+  try:
+    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+  except UnicodeDecodeError as error:
+    raise ValueError(f"{name} is not UTF-8 text ({error})") from error
 
 
 def _check(path: Path, shape: tuple[int, ...], stored: dict[str, np.ndarray]) -> None:
@@ -114,8 +142,16 @@ def _check(path: Path, shape: tuple[int, ...], stored: dict[str, np.ndarray]) ->
     problems.append(f"labels: expected class names or whole numbers, found {stored['labels'].dtype}")
   elif stored["labels"].dtype.kind in "iu" and "class_names" not in stored:
     problems.append("class_names: not there, and labels are numbers")
-  if "video_ids" in stored and len(np.unique(stored["video_ids"])) < stored["video_ids"].size:
-    problems.append("video_ids: some occur twice")
+  if "class_names" in stored and (stored["class_names"].ndim != 1 or stored["class_names"].dtype.kind != "U"):
+    named = stored["class_names"]
+    problems.append(f"class_names: expected a list of names, found {named.dtype} {named.shape}")
+  for name in _BESIDE:
+    values = stored[name].ravel().tolist() if name in stored else []
+    empty = [row for row, value in enumerate(values) if not str(value).strip()]
+    if empty:
+      problems.append(f"{name}: {len(empty)} are empty, the first in row {empty[0]}")
+    if name != "labels" and len(set(values)) < len(values):
+      problems.append(f"{name}: some occur twice")
   raise_all(problems, f"--features {path}:")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data_prep.listing import Listing, find_files, folder_at
 from zsar_jax.data.decode import VIDEO_SUFFIXES
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError, raise_all
 
 

@@ -19,9 +19,10 @@ from data_prep.tfds_features import Chosen, choose_features
 from data_prep.tfds_rows import Rows
 from data_prep.tfrecords import RecordFile
 from zsar_jax.commands import guarded
+from zsar_jax.data.build import alone
 from zsar_jax.data.hashing import byte_bar
 from zsar_jax.data.index_writer import ShardColumns, merge_index
-from zsar_jax.data.records import RecordOptions, ShardResult
+from zsar_jax.data.schema import RecordOptions, ShardResult
 from zsar_jax.data.tensorflow_import import tensorflow_datasets
 from zsar_jax.errors import InputError, did_you_mean, raise_all
 
@@ -58,12 +59,18 @@ def index_tfds(
 
   Raises:
     InputError: no such data set, no fitting features, damaged records (file and offset), labels outside the classes,
-      ids that repeat, frames that are neither JPEG nor PNG or both; all that is wrong with the records at once.
+      ids that repeat or are not there, frames that are neither JPEG nor PNG or both; all that is wrong with the
+      records at once. Another build or indexing at work there.
   """
   directory = Path(directory)
   builder = _open(directory)
   chosen = choose_features(builder.info.features, frames, label, video_id)
   files = _files(builder, split)
+  with alone(directory):
+    return _index(directory, chosen, files)
+
+
+def _index(directory: Path, chosen: Chosen, files: list[tuple[Path, int | None]]) -> IndexSummary:
   rows = Rows(chosen)
   _remove_leftovers(directory)
   total = sum(path.stat().st_size for path, _ in files if path.is_file())
@@ -193,7 +200,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
   parser = argparse.ArgumentParser(
-    prog="python -m data_prep.index", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    prog="python -m data_prep.index",
+    description=__doc__,
+    formatter_class=argparse.RawTextHelpFormatter,
+    allow_abbrev=False,
   )
   parser.add_argument("directory", metavar="DIR", help="a prepared version of a TFDS data set")
   parser.add_argument("--split", metavar="NAME", help="only this split (default: all)")

@@ -17,7 +17,7 @@ from data_prep.listing import (
   stem,
 )
 from zsar_jax.data.decode import VIDEO_SUFFIXES
-from zsar_jax.data.records import Entry, Quarantined
+from zsar_jax.data.schema import Entry, Quarantined
 from zsar_jax.errors import InputError
 
 _REQUIRED = ("label", "youtube_id", "time_start", "time_end")
@@ -137,7 +137,7 @@ def _read(file: str | Path, problems: list[str]) -> list[Segment]:
   for number, cells in read_rows(file, "--annotations"):
     if not columns:
       columns = {name.strip(): column for column, name in enumerate(cells)}
-      _check_header(file, columns)
+      _check_header(file, columns, len(cells))
       continue
     try:
       segments.append(_segment(cells, columns))
@@ -148,13 +148,15 @@ def _read(file: str | Path, problems: list[str]) -> list[Segment]:
   return segments
 
 
-def _check_header(file: str | Path, columns: dict[str, int]) -> None:
+def _check_header(file: str | Path, columns: dict[str, int], num_columns: int) -> None:
   missing = [name for name in _REQUIRED if name not in columns]
   if missing == ["label"]:
     raise InputError(
       f"--annotations {file} has no labels: it is a test list without answers. "
       "Give a list with a 'label' column, such as the validation list, or the test list with answers"
     )
+  if not missing and len(columns) < num_columns:
+    raise InputError(f"--annotations {file}: the first line names a column twice: {','.join(columns)}")
   if missing:
     raise InputError(
       f"--annotations {file}: the first line has no column {', '.join(missing)}; expected {','.join(_REQUIRED)}"

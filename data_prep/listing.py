@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from zsar_jax.data.records import Entry, Quarantined
+from zsar_jax.data.schema import Entry, Quarantined
 from zsar_jax.errors import InputError, raise_all
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
@@ -20,7 +20,7 @@ class Listing(NamedTuple):
   ignored: Sequence[str] = ()  # files passed over, relative to the source
   quarantined: Sequence[Quarantined] = ()  # what the source itself found unusable, in words
   expected: Sequence[int] | None = None  # videos of each class that the source's list expects; None: no list
-  kind: str = "video"  # one of zsar_jax.data.records.KINDS
+  kind: str = "video"  # one of zsar_jax.data.schema.KINDS
   notes: Sequence[str] = ()  # what the user should know besides
   empty: Sequence[str] = ()  # classes left out because nothing of them is there
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from data_prep.archives import unpacked
 from data_prep.class_names import FolderLabels
 from data_prep.listing import Listing, find_files, folder_at, raise_shortened
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import did_you_mean
 
 

@@ -22,11 +22,20 @@ SOURCES: dict[str, tuple[ModuleType, str]] = {
 def parse(description: str | None, arguments: list[str] | None) -> argparse.Namespace:
   """Options of one run; argparse ends the process with 2 where they are wrong."""
   parser = argparse.ArgumentParser(
-    prog="python -m data_prep.build", description=description, formatter_class=argparse.RawTextHelpFormatter
+    prog="python -m data_prep.build",
+    description=description,
+    formatter_class=argparse.RawTextHelpFormatter,
+    allow_abbrev=False,
   )
   sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
   for name, (module, told) in SOURCES.items():
-    one = sources.add_parser(name, help=told, description=told, formatter_class=argparse.RawTextHelpFormatter)
+    one = sources.add_parser(
+      name,
+      help=told,
+      description=told,
+      formatter_class=argparse.RawTextHelpFormatter,
+      allow_abbrev=False,
+    )
     module.add_arguments(one)
     _add_shared(one, name)
   options = parser.parse_args(arguments)
@@ -56,6 +65,11 @@ def _add_shared(parser: argparse.ArgumentParser, source: str) -> None:
     "--timeout", type=float, default=60, metavar="S", help="seconds a video may take (default: 60)"
   )
   parser.add_argument("--videos_per_shard", type=int, default=256, metavar="N", help="default: 256")
+  parser.add_argument(
+    "--retry",
+    action="store_true",
+    help="decode again the videos that an earlier run quarantined (mended, or given a longer --timeout)",
+  )
   parser.add_argument(
     "--verify", action="store_true", help="only check that everything is there and opens; 1 if not"
   )

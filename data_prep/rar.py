@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from data_prep.archive_members import Refused
 from zsar_jax.errors import InputError
 
 # Program: how it lists names, one a line, and how it unpacks into a folder. Places are absolute, so none begins with -.
@@ -15,10 +16,6 @@ _PROGRAMS = {
   "unrar": (["lb", "-p-", "{archive}"], ["x", "-p-", "-o+", "-ol-", "-idq", "{archive}", "{folder}/"]),
   "7z": (["l", "-ba", "-slt", "{archive}"], ["x", "-y", "-bd", "-bso0", "-o{folder}", "{archive}"]),
 }
-
-
-class Refused(Exception):
-  """An archive has a member that must not be unpacked."""
 
 
 def installed() -> list[str]:
@@ -56,7 +53,9 @@ def unpack_rar(program: str, source: Path, folder: Path) -> None:
     )
   for path in folder.rglob("*"):
     if path.is_symlink() or not (path.is_file() or path.is_dir()):
-      raise Refused(f"{path.relative_to(folder).as_posix()!r} is a link or a device")
+      raise Refused(
+        f"{path.relative_to(folder).as_posix()!r} is a link or a device; unpack it by hand if you trust it"
+      )
 
 
 def _names(program: str, printed: str) -> list[str]:

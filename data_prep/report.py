@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from data_prep.estimate import Estimate, readable_size
 from data_prep.listing import Listing, count_labels
 from zsar_jax.data.build import BuildSummary
-from zsar_jax.data.records import Quarantined
+from zsar_jax.data.schema import Quarantined
 
 _WHOLE_TABLE = 120  # classes
 _SHOWN = 5
@@ -75,15 +75,17 @@ def print_verified(num_entries: int, listed: Sequence[Quarantined], bad: Sequenc
     _print_bad(bad, len(bad))
 
 
-def print_summary(summary: BuildSummary, listing: Listing, out: str) -> None:
-  """What a build stored, and what it could not."""
+def print_summary(summary: BuildSummary, listing: Listing, out: str, *, retried: bool = False) -> None:
+  """What a build stored, and what it could not; how to try that again, where this build did not (`retried`)."""
   num_bad = len(summary.quarantined)
   done = summary.num_videos + num_bad - len(listing.quarantined) - summary.num_resumed
   noun = _NOUNS[listing.kind]
+  may_retry = summary.num_resumed and num_bad > len(listing.quarantined) and not retried
   print(
     f"{out}: {summary.num_videos} {noun}, {num_bad} bad, {readable_size(summary.num_bytes)}; "
     f"{done} decoded in {summary.seconds:.1f} s ({done / max(summary.seconds, 1e-9):.1f} a second)"
     + (f", {summary.num_resumed} were done before" if summary.num_resumed else "")
+    + ("; --retry decodes the bad ones again" if may_retry else "")
   )
   if listing.kind == "video" and summary.num_one_frame:
     print(f"  {summary.num_one_frame} have a single frame, which clips repeat")

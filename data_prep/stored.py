@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data_prep.listing import Listing
 from zsar_jax.data.index import open_index
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
 

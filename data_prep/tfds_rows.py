@@ -11,7 +11,7 @@ from data_prep.tfds_features import Chosen
 from data_prep.tfrecords import locate_bytes
 from zsar_jax.data.crc32c import crc32c
 from zsar_jax.data.index_writer import ShardColumns
-from zsar_jax.data.records import FRAME_COLUMNS, VIDEO_COLUMNS
+from zsar_jax.data.schema import FRAME_COLUMNS, VIDEO_COLUMNS
 from zsar_jax.data.tensorflow_import import tensorflow
 
 _BEGINNINGS = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}
@@ -58,8 +58,14 @@ class Rows:
     name = f"{path.name}#{number}".encode()
     if self._chosen.video_id is not None:
       name = next(iter(features[self._chosen.video_id].bytes_list.value), b"")
+    if not name:
+      self._problems.append(
+        f"{place}: {self._chosen.video_id!r}, which names the videos, is empty: name another feature with --id, "
+        "or --id none"
+      )
+      return
     self._ids[name] += 1
-    fps = features[self._chosen.fps].float_list.value[0] if self._chosen.fps else 0.0
+    fps = next(iter(features[self._chosen.fps].float_list.value), 0.0) if self._chosen.fps else 0.0
     self._videos.append(
       {
         "label": label,

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from zsar_jax.data.decode import reading
 from zsar_jax.data.feature_source import read_features
 from zsar_jax.data.index import open_index
 from zsar_jax.data.killable_pool import map_ahead
 from zsar_jax.data.reader import RecordError
-from zsar_jax.data.records import Entry, Quarantined
+from zsar_jax.data.schema import Entry, Quarantined
 from zsar_jax.data.video_source import VideoError, VideoSource
 from zsar_jax.data.worker import Worker, WorkerDied, WorkerTimeout
 
@@ -36,7 +37,7 @@ def verify_entries(
 
   def check(worker: Worker, entry: Entry) -> str:
     try:
-      worker.call(open_entry, entry, kind, timeout=timeout)
+      worker.call(reading, open_entry, entry, kind, timeout=timeout)
       return ""
     except VideoError as error:
       return str(error)

@@ -102,6 +102,19 @@ def test_impossible_subsets_and_windows_are_named():
     configs.load(str(ROOT / "configs/demo.py"), {"data.cluster": "1"})
 
 
+@pytest.mark.parametrize(
+  ("key", "value", "told"),
+  [
+    ("data.scales", "1,abc", "'data.scales' is '1,abc', expected a comma-separated list of numbers"),
+    ("data.unseen", (1, 2), r"'data.unseen' is (1, 2), expected a comma-separated list of texts"),
+  ],
+)
+def test_lists_of_the_wrong_kind(key, value, told):
+  with pytest.raises(InputError) as error:
+    configs.load(str(ROOT / "configs/demo.py"), {key: value})
+  assert told in str(error.value)
+
+
 @given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz._", min_size=1, max_size=20))
 def test_unknown_keys_never_pass(key):
   known = configs.to_flat(configs.load(str(ROOT / "configs/demo.py")))

@@ -12,7 +12,7 @@ from zsar_jax import accounting, describe
 from zsar_jax import config as configs
 from zsar_jax.data import synthetic
 from zsar_jax.data.build import build_records
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
 ROOT = pathlib.Path(__file__).parent.parent

@@ -14,7 +14,7 @@ from zsar_jax import main
 from zsar_jax.config import load
 from zsar_jax.data import synthetic
 from zsar_jax.data.build import build_records
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.models import BACKBONES
 from zsar_jax.models.weights_dir import Weights, save
 

@@ -9,7 +9,7 @@ from running import TINY, arguments
 from zsar_jax import evaluate, main  # noqa: F401  (imported before jit is forbidden)
 from zsar_jax.data import synthetic
 from zsar_jax.data.build import build_records
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 
 DEMO = str(pathlib.Path(__file__).parent.parent / "configs/demo.py:e2e")
 

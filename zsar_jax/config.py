@@ -333,7 +333,8 @@ def _convert_bool(value: Any) -> bool:
 
 def _type_name(hint: Any) -> str:
   if isinstance(hint, types.GenericAlias):
-    return f"a comma-separated list of {_type_name(hint.__args__[0])}"
+    several = {int: "whole numbers", float: "numbers", str: "texts"}
+    return f"a comma-separated list of {several[hint.__args__[0]]}"
   return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[hint]
 
 

@@ -5,7 +5,7 @@ from tiny_videos import CLASSES, ramp_frames, write_video
 
 from zsar_jax.data.build import build_records
 from zsar_jax.data.index import VideoIndex, open_index
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 
 
 def make_entries(root: pathlib.Path) -> list[Entry]:

@@ -6,7 +6,7 @@ from tiny_videos import CLASSES
 
 from zsar_jax.data.build import build_records
 from zsar_jax.data.index import open_index
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 from zsar_jax import config as configs
 from zsar_jax.data.build import build_records
 from zsar_jax.data.datasets import ClipReader, open_corpus
-from zsar_jax.data.records import Entry
 from zsar_jax.data.references import parse_reference
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
 CLASSES = ("diving", "fencing", "knitting", "rowing", "sailing", "skiing", "surfing", "typing")

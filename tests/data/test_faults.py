@@ -20,7 +20,7 @@ from data_prep.build import main as build
 from zsar_jax.data.build import build_records
 from zsar_jax.data.index import open_index
 from zsar_jax.data.pipeline import ClipSpec, train_batches
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 
 ROOT = pathlib.Path(__file__).parents[2]
 LONG = "walk " + "ü" * 110 + ".mp4"  # 229 bytes
@@ -129,7 +129,7 @@ def contents(directory):
 KILLED = """
 import os, pathlib, signal, threading, time
 from zsar_jax.data.build import build_records
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import (Entry)
 from zsar_jax.data.tensorflow_import import tensorflow_datasets
 out, how = pathlib.Path({out!r}), {how!r}
 tensorflow_datasets()  # imported once, for all that are forked off
@@ -213,7 +213,7 @@ def test_a_second_build_is_kept_out(tmp_path):
   entries = [Entry(str(path), 0, "a"), Entry(str(path), 0, "b")]
   code = f"""
     from zsar_jax.data.build import build_records
-    from zsar_jax.data.records import Entry
+    from zsar_jax.data.schema import Entry
     from zsar_jax.errors import InputError
     try:
       build_records([Entry({str(path)!r}, 0, "a")], ("a",), {str(tmp_path / "out")!r}, short_side=24)

@@ -14,7 +14,7 @@ from zsar_jax.data.build import build_records
 from zsar_jax.data.index import open_index
 from zsar_jax.data.pipeline import ClipSpec, eval_batches, train_batches
 from zsar_jax.data.plans import training_plan
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "data_prep"))

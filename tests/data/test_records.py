@@ -3,7 +3,8 @@ import pytest
 from tiny_videos import CLASSES, frame_numbers
 
 from zsar_jax.data.decode import Decoder, VideoError
-from zsar_jax.data.records import RecordOptions, ShardSpec, read_shard, write_shard
+from zsar_jax.data.records import read_shard, write_shard
+from zsar_jax.data.schema import RecordOptions, ShardSpec
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from tiny_videos import CLASSES, CODECS, frame_numbers, ramp_frames, write_video
 from zsar_jax.data.build import build_records
 from zsar_jax.data.decode import Decoder, VideoError
 from zsar_jax.data.index import open_index
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
 

@@ -1,6 +1,10 @@
 """Files that the sources' tests list; their contents are never looked at."""
 
+import io
 import pathlib
+import stat
+import tarfile
+import zipfile
 
 
 def touch(root: pathlib.Path, *names: str) -> pathlib.Path:
@@ -36,3 +40,40 @@ def rar(path: pathlib.Path, members: dict[str, bytes]) -> pathlib.Path:
     parts += [block(0x74, 0x8000, struct.pack("<LLBLLBBHL", *fields) + encoded), content]
   path.write_bytes(b"".join([*parts, block(0x7B, 0x4000, b"")]))
   return path
+
+
+def make_zip(path: pathlib.Path, files: dict[str, bytes], links=()) -> pathlib.Path:
+  """Writes a zip archive of files, and of links (name, target)."""
+  with zipfile.ZipFile(path, "w") as archive:
+    for name, content in files.items():
+      archive.writestr(name, content)
+    for name, target in links:
+      info = zipfile.ZipInfo(name)
+      info.external_attr = (stat.S_IFLNK | 0o777) << 16
+      archive.writestr(info, target)
+  return path
+
+
+def make_tar(path: pathlib.Path, files: dict[str, bytes], others=()) -> pathlib.Path:
+  """Writes a tar archive, compressed as its name says, of files and other members (name, type, link's target)."""
+  suffix = path.suffix.removeprefix(".")
+  mode = {"gz": "w:gz", "tgz": "w:gz", "bz2": "w:bz2", "xz": "w:xz"}.get(suffix, "w:")
+  with tarfile.open(path, mode) as archive:
+    for name, content in files.items():
+      info = tarfile.TarInfo(name)
+      info.size = len(content)
+      archive.addfile(info, io.BytesIO(content))
+    for name, kind, target in others:
+      info = tarfile.TarInfo(name)
+      info.type, info.linkname = kind, target
+      archive.addfile(info)
+  return path
+
+
+def held(folder: pathlib.Path) -> dict[str, bytes]:
+  """Files in a folder that are not hidden."""
+  return {
+    p.relative_to(folder).as_posix(): p.read_bytes()
+    for p in folder.rglob("*")
+    if p.is_file() and p.name[0] != "."
+  }

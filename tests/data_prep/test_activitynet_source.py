@@ -5,7 +5,7 @@ from making import touch, write
 
 from data_prep.activitynet import list_segments, list_whole
 from data_prep.options import SOURCES, parse
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
 NAMES = ["Archery", "Ballet", "Kayaking"]
@@ -100,6 +100,38 @@ def test_whole_videos_of_a_list(tmp_path):
 def test_wrong_annotations(text, reason, tmp_path):
   with pytest.raises(InputError, match=reason):
     list_segments(write(tmp_path / "anet.json", text), tmp_path, NAMES)
+
+
+def test_numbers_as_texts_are_numbers(tmp_path):
+  told = {
+    "subset": "training",
+    "duration": "12.5",
+    "annotations": [{"segment": ["1", 3], "label": "Archery"}],
+  }
+  file = write(tmp_path / "anet.json", json.dumps({"database": {"abc": told}}))
+  listing = list_segments(file, touch(tmp_path / "videos", "abc.mp4"), NAMES, allow_missing=True)
+  assert [(e.start, e.end) for e in listing.entries] == [(1.0, 3.0)]
+
+
+def test_everything_wrong_with_numbers_is_told(tmp_path):
+  database = {
+    "a": video("training", float("nan"), (0, float("inf"), "Archery"), ("x", 2, "Archery")),
+    "b": video("training", True, (0, 10**400, "Archery"), (0, None, 7)),
+    "c": video(3, "long", (0, 1, "Archery")),
+  }
+  with pytest.raises(InputError) as error:
+    list_segments(write(tmp_path / "anet.json", json.dumps({"database": database})), tmp_path, NAMES)
+  assert [line[4:40].split(",")[0].strip() for line in str(error.value).splitlines()[1:]] == [
+    "a: its duration is nan",
+    "a: a segment is [0",
+    "a: a segment is ['x'",
+    "b: its duration is True",
+    "b: a segment is [0",
+    "b: a segment is [0",
+    "b: a label is 7",
+    "c: its subset is 3",
+    "c: its duration is 'long'",
+  ]
 
 
 def test_one_of_annotations_and_list(tmp_path):

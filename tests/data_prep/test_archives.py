@@ -1,17 +1,14 @@
 """Archives are unpacked whole, once, and nowhere else."""
 
 import contextlib
-import io
 import os
 import pathlib
 import shutil
-import stat
 import tarfile
 import tempfile
-import zipfile
 
 import pytest
-from making import rar
+from making import held, make_tar, make_zip, rar
 
 from data_prep import archives
 from data_prep.archives import unpacked
@@ -30,43 +27,9 @@ def reads_rar():
 needs_rar = pytest.mark.skipif(not reads_rar(), reason="no program here reads rar")
 
 
-def make_zip(path, files=FILES, links=()):
-  with zipfile.ZipFile(path, "w") as archive:
-    for name, content in files.items():
-      archive.writestr(name, content)
-    for name, target in links:
-      info = zipfile.ZipInfo(name)
-      info.external_attr = (stat.S_IFLNK | 0o777) << 16
-      archive.writestr(info, target)
-  return path
-
-
-def make_tar(path, files=FILES, others=()):
-  suffix = path.suffix.removeprefix(".")
-  mode = {"gz": "w:gz", "tgz": "w:gz", "bz2": "w:bz2", "xz": "w:xz"}.get(suffix, "w:")
-  with tarfile.open(path, mode) as archive:
-    for name, content in files.items():
-      info = tarfile.TarInfo(name)
-      info.size = len(content)
-      archive.addfile(info, io.BytesIO(content))
-    for name, kind, target in others:
-      info = tarfile.TarInfo(name)
-      info.type, info.linkname = kind, target
-      archive.addfile(info)
-  return path
-
-
-def held(folder):
-  return {
-    p.relative_to(folder).as_posix(): p.read_bytes()
-    for p in folder.rglob("*")
-    if p.is_file() and p.name[0] != "."
-  }
-
-
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tgz", "a.tar.bz2", "a.tar.xz"])
 def test_unpacked_once_beside_the_archive(name, tmp_path):
-  path = (make_zip if name.endswith("zip") else make_tar)(tmp_path / name)
+  path = (make_zip if name.endswith("zip") else make_tar)(tmp_path / name, FILES)
   folder = unpacked(path, None, "--videos")
   assert folder == tmp_path / f"{name}.unpacked"
   assert held(folder) == FILES
@@ -81,7 +44,7 @@ def test_a_folder_is_taken_as_it_is(tmp_path):
 
 
 def test_elsewhere_and_never_over_what_is_there(tmp_path):
-  path = make_zip(tmp_path / "a.zip")
+  path = make_zip(tmp_path / "a.zip", FILES)
   assert unpacked(path, tmp_path / "x" / "y", "--videos") == tmp_path / "x" / "y"
   with pytest.raises(InputError, match=r"x exists and does not hold a\.zip"):
     unpacked(path, tmp_path / "x", "--videos")
@@ -99,7 +62,7 @@ def test_archives_inside_are_unpacked_too(tmp_path):
 
 
 def test_interrupted_it_goes_on_with_what_is_there(tmp_path, monkeypatch):
-  path = make_tar(tmp_path / "a.tar.gz")
+  path = make_tar(tmp_path / "a.tar.gz", FILES)
   real, calls = archives._write, []
 
   def stop_at_the_second(target, size, stream):
@@ -142,7 +105,7 @@ def test_interrupted_among_the_archives_inside_it_goes_on(tmp_path, monkeypatch)
 
 def test_an_empty_folder_may_be_given(tmp_path):
   (tmp_path / "x").mkdir()
-  assert held(unpacked(make_zip(tmp_path / "a.zip"), tmp_path / "x", "--videos")) == FILES
+  assert held(unpacked(make_zip(tmp_path / "a.zip", FILES), tmp_path / "x", "--videos")) == FILES
 
 
 OUTSIDE = ["../evil", "a/../../evil", "/tmp/evil", "C:\\evil", "..\\evil"]
@@ -161,14 +124,14 @@ def test_names_outside_are_refused(make, name, tmp_path):
   "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
 )
 def test_links_and_devices_in_tar_are_refused(kind, tmp_path):
-  path = make_tar(tmp_path / "a.tar", others=[("UCF-101/evil", kind, "readme.txt")])
+  path = make_tar(tmp_path / "a.tar", FILES, others=[("UCF-101/evil", kind, "readme.txt")])
   with pytest.raises(InputError, match="'UCF-101/evil' is a link or a device"):
     unpacked(path, None, "--videos")
   assert [p.name for p in tmp_path.iterdir()] == ["a.tar"]
 
 
 def test_links_in_zip_are_refused_before_anything_is_written(tmp_path):
-  path = make_zip(tmp_path / "a.zip", links=[("evil", "/etc")])
+  path = make_zip(tmp_path / "a.zip", FILES, links=[("evil", "/etc")])
   with pytest.raises(InputError, match="'evil' is a link or a device"):
     unpacked(path, None, "--videos")
 
@@ -191,7 +154,7 @@ def test_a_flipped_byte_in_zip(tmp_path):
 
 
 def test_no_room(tmp_path, monkeypatch):
-  path = make_zip(tmp_path / "a.zip")
+  path = make_zip(tmp_path / "a.zip", FILES)
   monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1000))
   with pytest.raises(InputError, match=r"no room: .*go on"):
     unpacked(path, None, "--videos")

@@ -5,7 +5,7 @@ from tiny_videos import CLASSES, ramp_frames, write_video
 
 from data_prep.beam import make_runner
 from zsar_jax.data.build import build_records
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
 pytest.importorskip("apache_beam")

@@ -2,7 +2,7 @@ import pytest
 from making import touch, write
 
 from data_prep.csv_file import list_csv
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
 
@@ -88,6 +88,7 @@ def test_a_long_list_of_wrong_lines_is_cut(videos):
     (b"", "names no video"),
     (b"path,label\n", "names no video"),
     (b"path,label,strat\na,b,1\n", "column 'strat'; did you mean 'start'"),
+    (b"path,label,Label\na,b,c\n", "line 1: column 'label' is there 2 times"),
     (b"caf\xe9.mp4,walk\n", "CSV in UTF-8"),
     (b'"a.mp4,walk\n', "cannot be read as CSV"),
   ],

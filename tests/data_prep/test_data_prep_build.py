@@ -76,6 +76,64 @@ def test_wrong_input_ends_with_2_and_no_traceback(fault, videos, tmp_path, capsy
   assert named[fault] in error
 
 
+@pytest.mark.parametrize("place", ["videos", "videos/records", "link/deep"])
+def test_records_do_not_go_among_the_videos(place, videos, tmp_path, capsys):
+  (tmp_path / "link").symlink_to(videos)
+  assert main(arguments(videos, tmp_path / place)) == 2
+  captured = capsys.readouterr()
+  assert f"--out {tmp_path / place} lies in --videos {videos}" in captured.err
+  assert captured.out == ""
+  assert sorted(p.name for p in videos.iterdir()) == ["sit", "walk"]
+
+
+def test_a_csv_may_lie_beside_its_records(videos, capsys):
+  (videos / "list.csv").write_text("walk/a.mp4,walk\n")
+  command = ["csv", "--csv", str(videos / "list.csv"), "--videos", str(videos), "--short_side", "24"]
+  assert main([*command, "--out", str(videos), "--workers", "1"]) == 2
+  assert main([*command, "--out", str(videos / "records"), "--workers", "1"]) == 0
+
+
+def test_an_out_that_cannot_be_is_told_before_anything_is_listed(videos, tmp_path, capsys):
+  (tmp_path / "file").write_text("")
+  for out in ("file", "file/out"):
+    assert main(arguments(videos, tmp_path / out)) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"{tmp_path / 'file'} is a file; expected a folder" in captured.err
+  assert main(arguments(videos, tmp_path / "out")) == 0
+  capsys.readouterr()
+  assert main(arguments(videos, tmp_path / "out", "--fps", "5", "--jpeg_quality", "90")) == 2
+  captured = capsys.readouterr()
+  assert captured.out == ""
+  assert "--fps: None there, 5.0 asked for" in captured.err
+  assert "--jpeg_quality: 95 there, 90 asked for" in captured.err
+
+
+def test_what_cannot_be_read_is_not_told_as_writing(tmp_path, capsys):
+  name = str(tmp_path / ("x" * 300))
+  assert main(["folder", "--videos", name, "--verify"]) == 2
+  assert capsys.readouterr().err == f"error: {name}: File name too long\n"
+
+
+def test_retry_takes_what_was_mended(videos, tmp_path, capsys):
+  assert main(arguments(videos, tmp_path / "out")) == 0
+  assert "--retry" not in capsys.readouterr().out
+  write_video(tmp_path / "good.mp4", ramp_frames(8)).replace(videos / "sit" / "bad.mp4")
+  assert main(arguments(videos, tmp_path / "out")) == 0
+  assert "4 were done before; --retry decodes the bad ones again" in capsys.readouterr().out
+  assert main(arguments(videos, tmp_path / "out", "--retry")) == 0
+  told = capsys.readouterr().out
+  assert "4 videos, 0 bad" in told
+  assert "--retry" not in told
+  assert len(open_index(tmp_path / "out")) == 4
+
+
+def test_options_are_not_abbreviated(videos, tmp_path):
+  with pytest.raises(SystemExit) as error:
+    main(arguments(videos, tmp_path / "out", "--verif"))
+  assert error.value.code == 2
+
+
 def test_a_missing_argument_ends_with_2():
   with pytest.raises(SystemExit) as error:
     main(["folder", "--videos", "a"])

@@ -99,12 +99,54 @@ def test_numbers_with_class_names(tmp_path):
       "video_ids: some occur twice",
     ),
     ({"features": np.zeros((1, 3)), "labels": np.array([None])}, "cannot be read"),
+    (
+      {"features": np.zeros((2, 3)), "labels": np.array(["a", " "]), "video_ids": np.array(["", "b"])},
+      "(?s)labels: 1 are empty, the first in row 1.*video_ids: 1 are empty, the first in row 0",
+    ),
+    (
+      {"features": np.zeros((2, 3)), "labels": np.array([0, 1]), "class_names": np.array(["a", ""])},
+      "class_names: 1 are empty",
+    ),
+    (
+      {"features": np.zeros((2, 3)), "labels": np.array([0, 1]), "class_names": np.array(["a", "a"])},
+      "class_names: some occur twice",
+    ),
+    (
+      {"features": np.zeros((1, 3)), "labels": np.array([0]), "class_names": np.array("a")},
+      r"class_names: expected a list of names, found <U1 \(\)",
+    ),
+    ({"features": np.zeros((1, 3)), "labels": np.array([b"\xff"])}, "labels is not UTF-8 text"),
   ],
 )
 def test_arrays_that_do_not_fit(arrays, reason, tmp_path):
   np.savez(tmp_path / "f.npz", **arrays)
   with pytest.raises(InputError, match=reason):
     list_array(tmp_path / "f.npz")
+
+
+def test_one_array_alone_is_told(tmp_path, capsys):
+  np.save(tmp_path / "f.npy", np.zeros((4, 8)))
+  assert main(["features", "--features", str(tmp_path / "f.npy"), "--verify"]) == 2
+  assert "expected an .npz with features and labels, found one array (4, 8)" in capsys.readouterr().err
+
+
+def test_texts_stored_as_bytes_are_read_as_texts(tmp_path):
+  names = np.array(["über".encode(), b"run"])
+  np.savez(tmp_path / "f.npz", features=np.zeros((2, 3)), labels=names, class_names=names, video_ids=names)
+  listing = list_array(tmp_path / "f.npz")
+  assert listing.class_names == ["über", "run"]
+  assert [(e.label, e.video_id) for e in listing.entries] == [(0, "über"), (1, "run")]
+
+
+def test_a_damaged_npz(tmp_path):
+  np.savez_compressed(tmp_path / "f.npz", features=RANDOM.normal(size=(90, 30)), labels=np.arange(90))
+  whole = (tmp_path / "f.npz").read_bytes()
+  for position in range(0, len(whole), 997):
+    changed = bytearray(whole)
+    changed[position] ^= 255
+    (tmp_path / "f.npz").write_bytes(changed)
+    with pytest.raises(InputError):
+      list_array(tmp_path / "f.npz")
 
 
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind"])

@@ -2,7 +2,7 @@ import pytest
 from making import touch, write
 
 from data_prep.kinetics import list_kinetics
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
 HEADER = "label,youtube_id,time_start,time_end,split,is_cc"
@@ -70,6 +70,12 @@ def test_given_classes_fix_the_order_and_unknown_ones_are_refused(annotations, t
 def test_a_test_list_without_labels_is_refused(tmp_path):
   file = write(tmp_path / "test.csv", "youtube_id,time_start,time_end,split", "abc,0,10,test")
   with pytest.raises(InputError, match="has no labels: it is a test list"):
+    list_kinetics([file], tmp_path)
+
+
+def test_a_column_that_is_named_twice_is_refused(tmp_path):
+  file = write(tmp_path / "val.csv", "label,youtube_id,time_start,time_end,label", "a,b,0,10,c")
+  with pytest.raises(InputError, match="the first line names a column twice"):
     list_kinetics([file], tmp_path)
 
 

@@ -5,7 +5,7 @@ from making import touch
 
 from data_prep.folder import list_folder
 from data_prep.listing import Listing, drop_empty_classes, find_files
-from zsar_jax.data.records import Entry, Quarantined
+from zsar_jax.data.schema import Entry, Quarantined
 from zsar_jax.errors import InputError
 
 

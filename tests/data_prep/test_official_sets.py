@@ -91,6 +91,32 @@ def test_every_wrong_line_of_a_list_is_told(tmp_path):
   assert [line[4:10] for line in str(error.value).splitlines()[1:]] == ["line 2", "line 3", "line 4"]
 
 
+def test_numbers_are_told_as_the_list_counts_them(tmp_path):
+  videos = touch(tmp_path / "videos", *UCF)
+  file = write(tmp_path / "list.txt", "Archery/a.avi 4", "Archery/a.avi 10 4")
+  with pytest.raises(InputError) as error:
+    listed(ucf101, "--videos", videos, "--list", file)
+  told = str(error.value).splitlines()[1:]
+  assert told[0].endswith("is of 'Archery', number 3; the line says 4")
+  assert told[1].endswith("is of 'Archery', number 2; the line says 4")
+
+
+def test_a_list_takes_the_file_it_names_and_none_where_it_might_mean_two(tmp_path):
+  videos = touch(tmp_path / "videos", *(f"Archery/{name}" for name in ("v_a.avi", "v_a.mp4", "v_b.mp4")))
+  exact = write(tmp_path / "exact.txt", "Archery/v_a.avi", "Archery/v_b.avi", "Archery/v_b.avi")
+  listing = listed(ucf101, "--videos", videos, "--list", exact, "--allow_missing")
+  assert ids(listing) == ["Archery/v_a.avi", "Archery/v_b.mp4"]
+  assert listing.expected == [2]
+  assert listing.notes == ["passed over 1 that the list does not name", "the list names 1 more than once"]
+  stems = write(tmp_path / "stems.txt", "Archery/v_a 9 2", "Archery/v_b 9 2")
+  listing = listed(ucf101, "--videos", videos, "--list", stems, "--allow_missing")
+  assert ids(listing) == ["Archery/v_b.mp4"]
+  assert listing.expected == [2]
+  (bad,) = listing.quarantined
+  assert bad.path == "Archery/v_a"
+  assert bad.reason.startswith("ambiguous: the folder holds v_a.avi, v_a.mp4; ")
+
+
 @pytest.mark.parametrize(
   "arguments", [[], ["--videos", "x", "--splits", "y"], ["--tfds", "x", "--videos", "y"]]
 )

@@ -16,7 +16,7 @@ from data_prep.build import main
 from data_prep.estimate import estimate_bytes
 from data_prep.verify import verify_entries
 from zsar_jax.data.index import open_index
-from zsar_jax.data.records import Entry, RecordOptions
+from zsar_jax.data.schema import Entry, RecordOptions
 from zsar_jax.data.tensorflow_import import tensorflow_datasets
 
 
@@ -80,7 +80,16 @@ def test_sun397_stills(tmp_path):
     path = tmp_path / "SUN397" / name
     path.parent.mkdir(parents=True)
     PIL.Image.fromarray(np.full((40, 60, 3), color, np.uint8)).save(path)
-  images = ("sun397", "--images", tmp_path, "--out", tmp_path / "out", "--short_side", 20, "--allow_missing")
+  images = (
+    "sun397",
+    "--images",
+    tmp_path / "SUN397",
+    "--out",
+    tmp_path / "out",
+    "--short_side",
+    20,
+    "--allow_missing",
+  )
   assert command(*images) == 0
   index = open_index(tmp_path / "out")
   assert index.kind == "image"
@@ -134,6 +143,16 @@ def test_verify_gives_reasons_and_ends_what_hangs(tmp_path, monkeypatch):
 
 def _hang(entry, kind):
   time.sleep(60)
+
+
+def test_verify_goes_on_after_what_nobody_foresaw(monkeypatch):
+  monkeypatch.setattr(verify, "open_entry", _fail)
+  bad = verify_entries([Entry("a", 0, "a"), Entry("b", 0, "b")], "video", workers=1, timeout=30)
+  assert [one.reason for one in bad] == ["unreadable: KeyError: 'unforeseen'"] * 2
+
+
+def _fail(entry, kind):
+  raise KeyError("unforeseen")
 
 
 def test_the_estimate_is_near_what_is_stored(tmp_path, capsys):

@@ -16,10 +16,12 @@ from tfds_sets import write_tfds
 from tiny_videos import CLASSES, ramp_frames, write_video
 
 from data_prep.index import index_tfds, main
+from data_prep.tfds_features import Chosen
+from data_prep.tfds_rows import Rows
 from data_prep.tfrecords import locate_bytes
-from zsar_jax.data.build import build_records
+from zsar_jax.data.build import alone, build_records
 from zsar_jax.data.index import open_index
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.data.tensorflow_import import tensorflow, tensorflow_datasets
 from zsar_jax.errors import InputError
 
@@ -214,6 +216,45 @@ def test_repeated_ids_labels_of_no_class_and_mixed_encodings_are_named(kinds, tm
   assert "label -1, expected 0 to 0" in str(error.value)
   assert "1 ids of 'name' repeat, such as 'same': name another feature with --id" in str(error.value)
   assert "frames are encoded differently, png (" in str(error.value)
+
+
+def test_records_that_lack_a_value(tmp_path):
+  picture = io.BytesIO()
+  Image.fromarray(noise(8, 8, 3)).save(picture, "PNG")
+  rows = Rows(Chosen("image", "label", "name", "fps", "image", ("x",)))
+  for number, name in enumerate(([], [b""], [b"a"])):
+    feature = {
+      "image": train_feature(bytes_list=[picture.getvalue()]),
+      "label": train_feature(int64_list=[0]),
+      "name": train_feature(bytes_list=name),
+    }
+    train = tensorflow().train
+    record = train.Example(features=train.Features(feature=feature)).SerializeToString()
+    rows.add(tmp_path / "f", number, 10 * number, record)
+  columns = rows.take()
+  assert columns["video_id"].tolist() == [b"a"]
+  assert columns["fps"].tolist() == [0.0]
+  assert [line.split(":")[0] for line in rows.problems()] == [f"{tmp_path}/f, offset {n}" for n in (0, 10)]
+  assert "'name', which names the videos, is empty" in rows.problems()[0]
+
+
+def train_feature(**lists):
+  train = tensorflow().train
+  kinds = {"bytes_list": train.BytesList, "int64_list": train.Int64List}
+  return train.Feature(**{kind: kinds[kind](value=values) for kind, values in lists.items()})
+
+
+def test_two_at_once_are_refused(copy, capsys):
+  with alone(copy):
+    assert main([str(copy)]) == 2
+    assert "another build is writing to" in capsys.readouterr().err
+  assert not (copy / "index").exists()
+  assert main([str(copy)]) == 0
+
+
+def test_options_are_not_abbreviated(copy):
+  with pytest.raises(SystemExit):
+    main([str(copy), "--spl", "test"])
 
 
 def test_a_folder_that_tfds_did_not_prepare(ucf, tmp_path, capsys):

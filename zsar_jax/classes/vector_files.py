@@ -6,13 +6,13 @@ gensim reads a whole `.bin` or `.txt` into memory (3.6 GB for GoogleNews); the r
 import gzip
 import re
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from zsar_jax.classes.npz_vectors import npz_entries
 from zsar_jax.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ def entries(path: Path, wanted: set[str]) -> _Entries:
   """
   kind = suffix(str(path))
   try:
-    if kind == ".npz":
-      yield from _npz_entries(path, wanted)
-      return
     with path.open("rb") as raw:
       file: IO[bytes] = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw  # type: ignore[assignment]
       yield from _with_bar(_STREAMS[kind](path, wanted, file), raw, path)
@@ -72,37 +69,6 @@ def _start_bar(path: Path) -> "Progress":
   bar.add_task(f"reading {path.name}", total=path.stat().st_size)
   bar.start()
   return bar
-
-
-def _npz_entries(path: Path, wanted: set[str]) -> _Entries:
-  try:
-    # Opened here, because numpy leaves a file open that turns out not to be a zip.
-    with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
-      missing = [key for key in ("words", "vectors") if key not in arrays.files]
-      if missing:
-        raise InputError(
-          f"word vectors {str(path)!r}: expected arrays `words` and `vectors`, "
-          f"found {', '.join(arrays.files) or 'none'}"
-        )
-      words, vectors = arrays["words"], arrays["vectors"]
-  except (zipfile.BadZipFile, ValueError, EOFError) as error:
-    if isinstance(error, InputError):
-      raise
-    raise InputError(
-      f"word vectors {str(path)!r}: not a readable .npz of words and numbers: {error}"
-    ) from error
-  if words.ndim != 1 or words.dtype.kind not in "US" or vectors.dtype.kind not in "fiu":
-    raise InputError(
-      f"word vectors {str(path)!r}: expected `words` as strings [n] and `vectors` as numbers [n, D], "
-      f"found {words.dtype} {list(words.shape)} and {vectors.dtype} {list(vectors.shape)}"
-    )
-  if vectors.ndim != 2 or len(vectors) != len(words) or vectors.shape[1] == 0:
-    raise InputError(
-      f"word vectors {str(path)!r}: expected one row of `vectors` a word, "
-      f"found {list(vectors.shape)} for {len(words)} words"
-    )
-  for word, vector in zip(words.astype(str).tolist(), vectors, strict=True):
-    yield word, vector if word in wanted else None
 
 
 def _bin_entries(path: Path, wanted: set[str], file: IO[bytes]) -> _Entries:
@@ -171,5 +137,5 @@ def _numbers(path: Path, number: int, fields: list[bytes]) -> np.ndarray:
     raise InputError(f"word vectors {str(path)!r}, line {number}: expected numbers: {error}") from error
 
 
-_STREAMS = {".bin": _bin_entries, ".txt": _text_entries, ".vec": _text_entries}
-SUFFIXES = (".npz", *_STREAMS)
+_STREAMS = {".npz": npz_entries, ".bin": _bin_entries, ".txt": _text_entries, ".vec": _text_entries}
+SUFFIXES = tuple(_STREAMS)

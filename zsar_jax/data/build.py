@@ -18,7 +18,8 @@ import numpy as np
 from zsar_jax.data.index_writer import write_index
 from zsar_jax.data.jpeg import MOST_PIXELS
 from zsar_jax.data.local_runner import write_shards
-from zsar_jax.data.records import (
+from zsar_jax.data.records import read_shard
+from zsar_jax.data.schema import (
   DATASET,
   KINDS,
   SCHEMA,
@@ -27,7 +28,6 @@ from zsar_jax.data.records import (
   RecordOptions,
   ShardResult,
   ShardSpec,
-  read_shard,
 )
 from zsar_jax.data.tfds_metadata import write_tfds_metadata
 from zsar_jax.errors import InputError, raise_all
@@ -227,7 +227,7 @@ def alone(out: Path) -> Iterator[None]:
     try:
       fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-      raise InputError(f"another build is writing to {out}: wait for it, or choose another --out") from None
+      raise InputError(f"another build is writing to {out}: wait for it, or write elsewhere") from None
     except OSError:
       pass  # a file system without locks
     yield

@@ -3,34 +3,20 @@
 import functools
 import hashlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8, UInt32
+from jaxtyping import UInt8
 
 from zsar_jax.data.crc32c import crc32c
 from zsar_jax.data.feature_source import read_features
 from zsar_jax.data.jpeg import encode_jpegs
+from zsar_jax.data.record_source import read_record
+from zsar_jax.data.schema import DecodedVideo
 from zsar_jax.data.video_source import VideoError, VideoSource, resize
 from zsar_jax.data.worker import Worker, WorkerDied, WorkerTimeout
 
 VIDEO_SUFFIXES = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
-
-
-class DecodedVideo(NamedTuple):
-  """A video decoded once: every frame as a JPEG of the same size (of features: every vector as float32 bytes)."""
-
-  frames: list[bytes]  # T of them
-  crcs: UInt32[np.ndarray, " T"]  # CRC-32C of each
-  fps: float  # frames a second of `frames`; 0 where there is no time
-  height: int  # pixels; 1 for features
-  width: int  # pixels; D for features
-  source_fps: float
-  source_frames: int  # in the source's header, 0 where it has no count
-  source_size: int  # bytes
-  source_hash: str  # SHA-256 of the source file, hexadecimal
-  start: float  # seconds of the source that `frames` cover
-  end: float
 
 
 class Decoder:
@@ -67,7 +53,7 @@ class Decoder:
     self, directory: str, row: int, short_side: int, *, timeout: float = 60.0, jpeg_quality: int = 95
   ) -> DecodedVideo:
     """A video of other records at another size; errors as `decode_video`."""
-    return self._call(_decode_record, directory, row, short_side, jpeg_quality, timeout=timeout)
+    return self._call(read_record, directory, row, short_side, jpeg_quality, timeout=timeout)
 
   def frames(
     self, path: str, *, short_side: int | None = None, timeout: float = 60.0, fps: float | None = None
@@ -201,12 +187,6 @@ def _decode_features(path: str, row: int) -> DecodedVideo:
   return DecodedVideo(
     frames, crc32c(frames), 0.0, 1, vectors.shape[1], 0.0, len(frames), size, digest, 0.0, 0.0
   )
-
-
-def _decode_record(directory: str, row: int, short_side: int, jpeg_quality: int) -> DecodedVideo:
-  from zsar_jax.data.record_source import read_record
-
-  return read_record(directory, row, short_side, jpeg_quality)
 
 
 def _read_frames(path: str, short_side: int | None, fps: float | None):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from zsar_jax.config import Config
 from zsar_jax.data import synthetic
 from zsar_jax.data.build import build_records
-from zsar_jax.data.records import Entry
+from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
 PREFIX = "figures_"

@@ -9,8 +9,8 @@ from zsar_jax.data import storage
 _THREADS = 16
 
 
-def sha256_of_all(paths: Sequence[str], num_bytes: int) -> list[str]:
-  """SHA-256 of each file, hexadecimal; a sentence in its place where a file cannot be read.
+def sha256_of_all(paths: Sequence[str], num_bytes: int) -> list[str | OSError]:
+  """SHA-256 of each file, hexadecimal; the error in its place where a file cannot be read.
 
   Args:
     num_bytes: of all of them.
@@ -23,11 +23,11 @@ def sha256_of_all(paths: Sequence[str], num_bytes: int) -> list[str]:
       pool.shutdown(cancel_futures=True)
 
 
-def _sha256(path: str, advance: Callable[[int], None]) -> str:
+def _sha256(path: str, advance: Callable[[int], None]) -> str | OSError:
   try:
     return storage.sha256(path, advance)
   except OSError as error:
-    return f"unknown (it cannot be read: {error})"
+    return error
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from zsar_jax.data.index_checks import (
   remedy,
 )
 from zsar_jax.data.reader import RangeReader, RecordError
-from zsar_jax.data.records import RecordOptions
+from zsar_jax.data.schema import RecordOptions
 from zsar_jax.errors import InputError, raise_all
 
 __all__ = ["ReadPlan", "RecordError", "VideoIndex", "open_index", "validation_rows"]
@@ -175,7 +175,8 @@ def open_index(directory: str | Path, short_side: int | None = None, verify: str
   if verify == "full":
     problems += hash_problems(directory, folder, description)
   raise_all(
-    problems, f"the records at {directory} are not whole; {remedy(description, directory)} to mend them:"
+    list(dict.fromkeys(problems)),
+    f"the records at {directory} are not whole; {remedy(description, directory)} to mend them:",
   )
   index = VideoIndex(directory, description, columns)
   _check_short_side(index, short_side)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tokenize
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,12 +11,15 @@ import numpy as np
 
 from zsar_jax.data import storage
 from zsar_jax.data.hashing import sha256_of_all
-from zsar_jax.data.index_format import COLUMNS, KEYS, feature_shapes
-from zsar_jax.data.records import SCHEMA
+from zsar_jax.data.index_description import description_problems
+from zsar_jax.data.index_format import COLUMNS, feature_shapes
+from zsar_jax.data.schema import FRAME_COLUMNS, SCHEMA, VIDEO_COLUMNS
 from zsar_jax.errors import InputError
 
 VERIFY = ("off", "size", "full")
 _THREADS = 16
+# What NumPy raises for a file that is gone, cut or has a damaged header.
+_UNREADABLE = (OSError, EOFError, ValueError, TypeError, SyntaxError, tokenize.TokenError)
 
 
 def read_description(directory: str, make: str) -> tuple[dict[str, Any], str]:
@@ -40,7 +44,7 @@ def read_description(directory: str, make: str) -> tuple[dict[str, Any], str]:
   damaged = "Run the same data_prep.build again (data_prep.index, for records of TFDS)"
   try:
     description = json.loads(text)
-  except ValueError:
+  except (ValueError, RecursionError):
     raise InputError(f"{file} is damaged (not JSON). {damaged}") from None
   if not isinstance(description, dict):
     raise InputError(f"{file} is damaged (not a JSON object). {damaged}")
@@ -49,10 +53,9 @@ def read_description(directory: str, make: str) -> tuple[dict[str, Any], str]:
       f"{directory} holds records of schema {description.get('schema')}, this version reads schema {SCHEMA}: "
       "build them again into another directory"
     )
-  lacking = [key for key in KEYS if key not in description]
-  lacking += [f"columns.{name}" for name in COLUMNS if name not in description.get("columns", {})]
-  if lacking:
-    raise InputError(f"{file} is damaged (it lacks {', '.join(lacking)}). {damaged}")
+  problems = description_problems(description)
+  if problems:
+    raise InputError(f"{file} is damaged ({'; '.join(problems)}). {damaged}")
   return description, hashlib.sha256(text).hexdigest()
 
 
@@ -64,7 +67,10 @@ def remedy(description: dict[str, Any], directory: str) -> str:
 
 
 def open_columns(folder: str, description: dict[str, Any]) -> tuple[dict[str, np.ndarray], list[str]]:
-  """The columns of an index, memory-mapped, and what is wrong with them."""
+  """The columns of an index, memory-mapped, and what is wrong with them.
+
+  Numbers that point at classes, files, frames and letters of ids are looked at: all of them point at something.
+  """
   columns: dict[str, np.ndarray] = {}
   problems: list[str] = []
   for name, dtype in COLUMNS.items():
@@ -72,18 +78,66 @@ def open_columns(folder: str, description: dict[str, Any]) -> tuple[dict[str, np
     file = os.path.join(folder, f"{name}.npy")
     try:
       # An empty file cannot be mapped.
-      columns[name] = np.load(file, mmap_mode="r") if length else np.zeros(0, dtype)
-    except (OSError, ValueError, EOFError) as error:
-      problems.append(f"{file} cannot be read ({error})")
+      column = np.load(file, mmap_mode="r") if length else np.zeros(0, dtype)
+    except _UNREADABLE as error:
+      problems.append(f"{file} {_unreadable(error)}")
       continue
-    if columns[name].shape != (length,) or columns[name].dtype != dtype:
-      found = f"{columns[name].dtype} {columns[name].shape}"
+    if column.shape != (length,) or column.dtype != dtype:
+      found = f"{column.dtype} {column.shape}"
       problems.append(f"{file} holds {found}, expected {np.dtype(dtype)} ({length},)")
-  label, num_classes = columns.get("label"), len(description["class_names"])
-  if label is not None and len(label) and not 0 <= label.min() <= label.max() < num_classes:
-    file = os.path.join(folder, "label.npy")
-    problems.append(f"{file} holds labels {label.min()} to {label.max()}, expected 0 to {num_classes - 1}")
-  return columns, problems
+      continue
+    columns[name] = column
+  for name, what in (("label", "class_names"), ("shard", "shards")):
+    column, count = columns.get(name, np.zeros(0)), len(description[what])
+    if len(column) and not 0 <= column.min() <= column.max() < count:
+      file = os.path.join(folder, f"{name}.npy")
+      problems.append(f"{file} holds {name}s {column.min()} to {column.max()}, expected 0 to {count - 1}")
+  return columns, problems or _relation_problems(folder, columns)
+
+
+def _relation_problems(folder: str, columns: dict[str, np.ndarray]) -> list[str]:
+  """Where columns, each of its own length and type, do not belong together."""
+  num_videos, num_frames = len(columns["label"]), len(columns["frame_length"])
+  lengths = dict.fromkeys([*VIDEO_COLUMNS, "shard"], num_videos) | dict.fromkeys(FRAME_COLUMNS, num_frames)
+  lengths |= dict.fromkeys(("first_frame", "first_id_byte"), num_videos + 1)
+  problems = [
+    f"{os.path.join(folder, f'{name}.npy')} holds {len(columns[name])} values, expected {length}"
+    for name, length in lengths.items()
+    if len(columns[name]) != length
+  ]
+  if problems:
+    return problems
+  counts, letters = columns["num_frames"], np.diff(columns["first_id_byte"])
+  same = (np.diff(columns["first_frame"]) == counts).all() and not (counts < 0).any()
+  if not (same and _spans(columns["first_frame"], num_frames)):
+    file, other = (os.path.join(folder, f"{name}.npy") for name in ("first_frame", "num_frames"))
+    problems.append(f"{file} does not say where the frames that {other} counts begin")
+  file, other = (os.path.join(folder, f"{name}.npy") for name in ("first_id_byte", "id_bytes"))
+  if (letters < 0).any() or not _spans(columns["first_id_byte"], len(columns["id_bytes"])):
+    problems.append(f"{file} does not say where the ids in {other} begin")
+  elif not _are_utf8(columns["id_bytes"], columns["first_id_byte"][:-1][letters > 0]):
+    problems.append(f"{other}, cut as {file} says, is not UTF-8")
+  return problems
+
+
+def _spans(firsts: np.ndarray, total: int) -> bool:
+  return firsts[0] == 0 and firsts[-1] == total
+
+
+def _are_utf8(letters: np.ndarray, starts: np.ndarray) -> bool:
+  """Whether texts that follow one another, each from one of the starts to the next, are UTF-8."""
+  try:
+    letters.tobytes().decode()
+  except UnicodeDecodeError:
+    return False
+  return not (letters[starts] & 0b1100_0000 == 0b1000_0000).any()  # no start inside a letter
+
+
+def _unreadable(error: Exception) -> str:
+  """The end of a sentence about a file."""
+  reason = (error.strerror if isinstance(error, OSError) else None) or error
+  whole = ": it may be whole, get leave to read it" if isinstance(error, PermissionError) else ""
+  return f"cannot be read ({reason}){whole}"
 
 
 def feature_problems(directory: str, description: dict[str, Any]) -> list[str]:
@@ -116,32 +170,46 @@ def file_problems(directory: str, description: dict[str, Any]) -> list[str]:
   paths = [storage.join(directory, shard["file"]) for shard in shards]
   if storage.is_remote(directory):
     with ThreadPoolExecutor(_THREADS) as pool:  # each answer takes long
-      sizes = list(pool.map(storage.file_size, paths))
+      states = list(pool.map(_state, paths))
   else:
-    sizes = [storage.file_size(path) for path in paths]
+    states = [_state(path) for path in paths]
   problems = [
-    f"{path} {'is missing' if size is None else f'has {size} bytes'}, expected {shard['size']} bytes"
-    for path, size, shard in zip(paths, sizes, shards, strict=True)
-    if size != shard["size"]
+    f"{path} {state if isinstance(state, str) else f'has {state} bytes'}, expected {shard['size']} bytes"
+    for path, state, shard in zip(paths, states, shards, strict=True)
+    if state != shard["size"]
   ]
   known = {shard["file"] for shard in shards}
   prefixes = {name.partition(".tfrecord")[0] + ".tfrecord" for name in known}
-  for name in storage.list_names(directory):
+  try:
+    names = storage.list_names(directory)
+  except OSError as error:
+    return [*problems, f"{directory} {_unreadable(error)}"]
+  for name in names:
     whole = ".tmp" not in name and ".incomplete" not in name
     if name not in known and whole and name.partition("-of-")[0].rpartition("-")[0] in prefixes:
       problems.append(f"{storage.join(directory, name)} is not one of the {len(known)} files of the index")
   return problems
 
 
+def _state(path: str) -> int | str:
+  """Bytes of a file, or what is wrong with it."""
+  try:
+    size = storage.file_size(path)
+  except OSError as error:
+    return _unreadable(error)
+  return "is missing" if size is None else size
+
+
 def hash_problems(directory: str, folder: str, description: dict[str, Any]) -> list[str]:
   """Record files and columns whose SHA-256 is not what was written. Reads everything: shows a bar on stderr."""
   files = {storage.join(directory, shard["file"]): shard["sha256"] for shard in description["shards"]}
   files |= {os.path.join(folder, f"{n}.npy"): c["sha256"] for n, c in description["columns"].items()}
-  sizes = [storage.file_size(path) for path in files]
-  there = [path for path, size in zip(files, sizes, strict=True) if size is not None]
-  found = dict(zip(there, sha256_of_all(there, sum(filter(None, sizes))), strict=True))
-  return [
-    f"{path} has SHA-256 {found[path]}, expected {expected}: delete it"
-    for path, expected in files.items()
-    if path in found and found[path] != expected
-  ]
+  sizes = {path: size for path in files if isinstance(size := _state(path), int)}
+  found = dict(zip(sizes, sha256_of_all(list(sizes), sum(sizes.values())), strict=True))
+  problems = []
+  for path, digest in found.items():
+    if isinstance(digest, OSError):
+      problems.append(f"{path} {_unreadable(digest)}")
+    elif digest != files[path]:
+      problems.append(f"{path} has SHA-256 {digest}, expected {files[path]}: delete it")
+  return problems

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from zsar_jax.data import storage
-from zsar_jax.data.records import FRAME_COLUMNS, VIDEO_COLUMNS
+from zsar_jax.data.schema import FRAME_COLUMNS, VIDEO_COLUMNS
 
 # Columns of the whole index that shards do not have: which file a video is in, where its frames and its id start.
 MERGED_COLUMNS = {

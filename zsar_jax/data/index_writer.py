@@ -1,8 +1,11 @@
 """Writing an index: the columns of shards, one after another, into one file a column."""
 
+import contextlib
+import errno
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +15,7 @@ import numpy as np
 
 from zsar_jax.data import storage
 from zsar_jax.data.index_format import COLUMNS, feature_shapes
-from zsar_jax.data.records import FRAME_COLUMNS, SCHEMA, VIDEO_COLUMNS, RecordOptions, ShardResult, ShardSpec
+from zsar_jax.data.schema import FRAME_COLUMNS, SCHEMA, VIDEO_COLUMNS, RecordOptions, ShardResult, ShardSpec
 
 # A shard's columns (`VIDEO_COLUMNS`, `FRAME_COLUMNS` and `video_id`, bytes), rows in the order of their offsets.
 ShardColumns = Mapping[str, np.ndarray]
@@ -53,7 +56,8 @@ def merge_index(
 ) -> None:
   """Writes `directory/index` from finished record files and their columns, which are taken one at a time.
 
-  The index appears under its name when it is whole; what goes wrong, in `shards` too, leaves none of it.
+  The index appears under its name when it is whole; what goes wrong, in `shards` too, leaves none of it, and the
+  index that was there where it was. Where several write at once, the last one's stays.
 
   Args:
     encoding: of a frame: "jpeg", "png" or "float32".
@@ -63,8 +67,7 @@ def merge_index(
     OSError: as `write_index`.
   """
   target = Path(directory) / "index"
-  temporary = target.with_name(f"index.tmp-{os.getpid()}")
-  shutil.rmtree(temporary, ignore_errors=True)
+  temporary = _beside(target)
   temporary.mkdir(parents=True)
   try:
     files, lengths = _write_columns(temporary, shards)
@@ -82,10 +85,42 @@ def merge_index(
       "shards": files,
     }
     (temporary / "index.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-    shutil.rmtree(target, ignore_errors=True)
-    os.replace(temporary, target)
+    _replace(temporary, target)
   finally:
     shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _beside(target: Path) -> Path:
+  """A name that no other process and no other call takes."""
+  return target.with_name(f"{target.name}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+
+
+def _replace(folder: Path, target: Path) -> None:
+  """Renames a folder to `target`, whatever folder is there; that one is deleted once it is replaced."""
+  replaced = False
+  while not replaced:
+    aside = _beside(target)
+    with contextlib.suppress(FileNotFoundError):
+      os.rename(target, aside)
+    try:
+      # Where another writer's came in between, that one gives way in turn.
+      replaced = _renamed(folder, target)
+    except BaseException:
+      if aside.exists():
+        _renamed(aside, target)
+      raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _renamed(folder: Path, name: Path) -> bool:
+  """Renames a folder; False where another one has the name."""
+  try:
+    os.rename(folder, name)
+  except OSError as error:
+    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+      raise
+    return False
+  return True
 
 
 def _write_columns(

@@ -4,9 +4,10 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
-from zsar_jax.data.decode import DecodedVideo, Decoder, VideoError
+from zsar_jax.data.decode import Decoder, VideoError
 from zsar_jax.data.killable_pool import map_ahead
-from zsar_jax.data.records import Entry, ShardResult, ShardSpec, decode_entry, write_shard
+from zsar_jax.data.records import decode_entry, write_shard
+from zsar_jax.data.schema import DecodedVideo, Entry, ShardResult, ShardSpec
 
 
 def write_shards(

@@ -6,7 +6,8 @@ given as to `zsar_jax.main`: `--config.data.workers=4`. Exit codes: 0 done, 2 wr
 `--json` prints one object and nothing else:
 
   config, videos, batch_size, workers, cores, steps
-  clips_per_second        of the whole pipeline, after two batches that are not counted
+  clips_per_second        of the whole pipeline, after two batches that are not counted; set up, with nothing read ahead yet, so that
+                          few steps come out slower than many, not faster
   clips_per_cpu_second    clips for one second of one core: user and system time of this process
   clips_per_core_second   clips_per_second shared among the cores of this machine
   bytes_read_per_clip, reads_per_clip     of the record files
@@ -25,7 +26,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,10 @@ from zsar_jax import commands
 from zsar_jax import config as configs
 from zsar_jax.classes.vocabulary import word_table
 from zsar_jax.config import Config
-from zsar_jax.data.datasets import ClipReader, DataSet, open_corpus
+from zsar_jax.data.datasets import ClipReader, open_corpus
 from zsar_jax.data.pipeline import train_steps
 from zsar_jax.data.plans import Plan
-from zsar_jax.data.stream import Steps, decoding_alone, read_bytes
+from zsar_jax.data.stream import Steps, decoding_alone, read_bytes, read_steps
 from zsar_jax.errors import InputError
 
 WARM_UP = 2  # batches: TensorFlow builds its graph, threads start
@@ -86,9 +87,11 @@ def profile(config: Config, num_steps: int) -> dict[str, Any]:
   )
   steps = train_steps(
     index, corpus.train.rows, reader.spec, batch_size=batch_size, seed=config.seed, start_step=WARM_UP
-  )._replace(end=WARM_UP + min(num_steps, MOST_STEPS))
-  whole, size = _whole(reader, corpus.train, num_steps)
-  stages, reading = _stages(steps, batch_size, config.data.workers or None)
+  )
+  workers = config.data.workers or None
+  whole, size = _whole(steps._replace(end=WARM_UP + num_steps), batch_size, workers)
+  few = steps._replace(end=WARM_UP + min(num_steps, MOST_STEPS))
+  stages, reading = _stages(few, batch_size, workers)
   used = sum(stage["cpu_seconds_per_clip"] for stage in stages)
   rest = {
     "stage": "rest",
@@ -116,11 +119,23 @@ def profile(config: Config, num_steps: int) -> dict[str, Any]:
   }
 
 
-def _whole(reader: ClipReader, videos: DataSet, num_steps: int) -> tuple[dict[str, float], float]:
-  """The pipeline as a run has it, and the bytes of a clip's frames. What it reads ahead ends with this call."""
-  batches = reader.training(videos, 0)
-  frames = [next(batches).frames for _ in range(WARM_UP)][-1]
-  return _measure(lambda: _run(batches, num_steps), num_steps * len(frames)), frames.nbytes / len(frames)
+def _whole(steps: Steps, batch_size: int, workers: int | None) -> tuple[dict[str, float], float]:
+  """The pipeline as a run has it, and the bytes of a clip's frames.
+
+  It is set up but has read nothing when the clock starts, and ends with the last step: what is read ahead is counted
+  once, however few steps there are.
+  """
+  for _ in read_steps(steps._replace(first=0, end=WARM_UP), workers):
+    pass
+  batches, num_bytes = read_steps(steps, workers), 0
+
+  def run() -> None:
+    nonlocal num_bytes
+    for _, frames in batches:
+      num_bytes += frames.nbytes
+
+  num_clips = len(list(steps.numbers)) * batch_size
+  return _measure(run, num_clips), num_bytes / num_clips
 
 
 def _stages(
@@ -144,11 +159,6 @@ def _stages(
       {"stage": "decode", **_measure(decoding_alone(steps, encoded, planned, workers), num_clips)}
     )
   return stages, counts
-
-
-def _run(stream: Iterator[Any], num: int) -> None:
-  for _ in range(num):
-    next(stream)
 
 
 def _measure(call: Callable[[], object], num_clips: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Many ranges of bytes of many files at once: by `pread` on this machine, through TensorFlow elsewhere."""
 
+import contextlib
 import os
 import threading
 from collections import OrderedDict
@@ -111,7 +112,8 @@ class _LocalFiles:
     if hasattr(os, "posix_fadvise"):
       # The disk hears of all of them before the first is waited for.
       for file, start, length in blocks:
-        os.posix_fadvise(held[file].number, start, length, os.POSIX_FADV_WILLNEED)
+        with contextlib.suppress(OSError):  # a hint: what is wrong shows where the bytes are read
+          os.posix_fadvise(held[file].number, start, length, os.POSIX_FADV_WILLNEED)
     return [self._read(held[file].number, file, start, length) for file, start, length in blocks]
 
   def _descriptor(self, file: int) -> _Descriptor:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from zsar_jax.data.crc32c import crc32c
-from zsar_jax.data.decode import DecodedVideo
 from zsar_jax.data.index import RecordError, VideoIndex, open_index
 from zsar_jax.data.jpeg import encode_jpegs
+from zsar_jax.data.schema import DecodedVideo
 from zsar_jax.data.video_source import VideoError, scaled
 
 

@@ -1,9 +1,4 @@
-"""Videos as TFRecords of `tf.train.Example`: a TFDS feature spec, and one shard at a time.
-
-A directory of records holds the shards `zsar_videos-videos.tfrecord-SSSSS-of-NNNNN`, their columns
-`shards/SSSSS.npz`, the merged `index/` (see `index.py`), TFDS's metadata and `quarantine.jsonl`. TensorFlow
-is imported when first used.
-"""
+"""Videos as TFRecords of `tf.train.Example`: a TFDS feature spec, and one shard at a time. TensorFlow is imported when first used."""
 
 import contextlib
 import hashlib
@@ -12,88 +7,22 @@ import uuid
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from zsar_jax.data.decode import DecodedVideo, Decoder, VideoError
+from zsar_jax.data.decode import Decoder, VideoError
+from zsar_jax.data.schema import (
+  FRAME_COLUMNS,
+  VIDEO_COLUMNS,
+  DecodedVideo,
+  Entry,
+  Quarantined,
+  RecordOptions,
+  ShardResult,
+  ShardSpec,
+)
 from zsar_jax.data.tensorflow_import import tensorflow, tensorflow_datasets
-
-SCHEMA = 2
-DATASET, SPLIT = "zsar_videos", "videos"
-# What a record holds: frames of a video, one still image, feature vectors (height 1, width D; a "frame" is D float32).
-KINDS = ("video", "image", "features")
-
-# One value a video, one a frame. Offsets are in bytes: of a record's payload in its file, of a frame in its
-# record.
-VIDEO_COLUMNS = {
-  "label": np.int32,
-  "num_frames": np.int32,
-  "fps": np.float32,
-  "height": np.int32,
-  "width": np.int32,
-  "record_offset": np.int64,
-  "record_length": np.int64,
-}
-FRAME_COLUMNS = {"frame_offset": np.uint32, "frame_length": np.uint32, "frame_crc32c": np.uint32}
-
-
-class Entry(NamedTuple):
-  """A video, a still image or an array of features to store."""
-
-  path: str
-  label: int  # row of the class names
-  video_id: str  # unique in the data set
-  start: float = 0.0  # seconds: the segment to keep
-  end: float | None = None  # seconds; None: to the end of the file
-  row: int = -1  # of the records or of the array at `path`, where one file holds many; -1: the whole file
-
-
-class Quarantined(NamedTuple):
-  """A video that could not be stored, and why, in words."""
-
-  path: str
-  reason: str
-
-
-class RecordOptions(NamedTuple):
-  """What decides the bytes of the records, besides the videos."""
-
-  short_side: int  # pixels; 0 where sizes are what they are: features, records that another writer made
-  fps: float | None = None  # at most so many frames a second; None keeps all
-  jpeg_quality: int = 95
-  kind: str = "video"  # one of KINDS
-
-
-class ShardSpec(NamedTuple):
-  """All that `write_shard` needs to know."""
-
-  directory: str
-  number: int  # of this shard, from 0
-  num_shards: int
-  entries: tuple[Entry, ...]
-  class_names: tuple[str, ...]
-  options: RecordOptions
-  timeout: float = 60.0  # seconds for each video
-
-  @property
-  def file(self) -> Path:
-    name = f"{DATASET}-{SPLIT}.tfrecord-{self.number:05d}-of-{self.num_shards:05d}"
-    return Path(self.directory) / name
-
-  @property
-  def columns_file(self) -> Path:
-    return Path(self.directory) / "shards" / f"{self.number:05d}.npz"
-
-
-class ShardResult(NamedTuple):
-  """A finished shard."""
-
-  file: str  # name in the directory
-  size: int  # bytes
-  sha256: str  # hexadecimal
-  num_videos: int
-  quarantined: tuple[Quarantined, ...]
 
 
 def features(class_names: tuple[str, ...], kind: str) -> Any:

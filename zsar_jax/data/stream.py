@@ -34,6 +34,8 @@ class Steps(NamedTuple):
 def read_steps(steps: Steps, workers: int | None) -> Iterator[tuple[Plan, Shaped[np.ndarray, "B N T ..."]]]:
   """The frames of one step after another: uint8 [B, N, T, crop, crop, 3], of features float32 [B, N, T, D].
 
+  What takes long to set up is made at the call; the first frames are read when they are asked for.
+
   Raises:
     RecordError: stored bytes are not what was written.
   """
@@ -63,6 +65,12 @@ def _read_pictures(steps: Steps, workers: int | None) -> Iterator[tuple[Plan, np
   plans: dict[int, Plan] = {}
   failures: list[BaseException] = []
   decoded = _Elements(_decoded(steps, plans, failures, workers))
+  return _in_order(steps, plans, failures, decoded)
+
+
+def _in_order(
+  steps: Steps, plans: dict[int, Plan], failures: list[BaseException], decoded: "_Elements"
+) -> Iterator[tuple[Plan, np.ndarray]]:
   for step in steps.numbers:
     try:
       # The plan is there as soon as the step's first element is.
@@ -144,8 +152,8 @@ def _decode_elements(dataset: Any, steps: Steps, workers: int | None) -> Any:
 
 def decoding_alone(
   steps: Steps, encoded: Sequence[np.ndarray], plans: Sequence[Plan], workers: int | None
-) -> Callable[[], None]:
-  """A call that decodes all elements of these plans from bytes in memory, with nothing else around it: for measuring.
+) -> Callable[[], object]:
+  """A call that decodes all elements of these plans from bytes in memory, once, with nothing else around it: for measuring.
 
   `encoded` is what `read_bytes` gave for the plans.
   """
@@ -154,11 +162,13 @@ def decoding_alone(
   elements = tf.data.Dataset.from_tensor_slices((np.concatenate(encoded), *map(np.concatenate, cuts)))
   decoded = _decode_elements(elements, steps, workers)
 
-  def run(dataset: Any = decoded) -> None:
-    dataset.reduce(np.int64(0), lambda num, pictures: num + 1)
+  def together(dataset: Any, num: int) -> Iterator[Any]:
+    """All elements as one, without their pictures; nothing runs before it is asked for."""
+    return iter(dataset.map(lambda pictures: False).batch(num))
 
-  run(decoded.take(1))
-  return run
+  next(together(decoded.take(1), 1))
+  stream = together(decoded, len(elements))
+  return lambda: next(stream)
 
 
 def read_bytes(steps: Steps, plan: Plan) -> np.ndarray:

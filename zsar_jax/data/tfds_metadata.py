@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from zsar_jax.data.records import DATASET, SPLIT, ShardResult, features
+from zsar_jax.data.records import features
+from zsar_jax.data.schema import DATASET, SPLIT, ShardResult
 from zsar_jax.data.tensorflow_import import tensorflow_datasets
 
 DESCRIPTIONS = {
