@@ -32,9 +32,7 @@ class DataConfig:
   unseen: tuple[str, ...] = ()
   seen_test: str = ""  # test videos of seen classes; empty: the seen set's validation videos
   max_classes: int = 0  # seen classes to train on, random ones; 0: all (E2E Fig. 4)
-  num_clusters: int = (
-    0  # clusters of the seen classes in word space, of which one is trained on; 0: none (E2E Fig. 5)
-  )
+  num_clusters: int = 0  # of the seen classes in word space, one of which is trained on; 0: none (E2E Fig. 5)
   cluster: int = 0  # which of them
   max_videos: int = 0  # training videos, random ones, at least one a class; 0: all (E2E Fig. 4)
   max_videos_per_class: int = 0  # 0: all
@@ -43,7 +41,7 @@ class DataConfig:
   crop: int = 112  # pixels
   scales: tuple[
     float, ...
-  ] = ()  # random training windows, as shares of the short side, resized to `crop`; empty: `crop` pixels
+  ] = ()  # sides of training windows, in short sides, resized to `crop`; empty: `crop`
   num_frames: int = 16
   stride: int = 1  # source frames between two frames of a clip
   overlap_threshold: float = 0.05  # seen classes this near (cosine distance) to an unseen one are removed
