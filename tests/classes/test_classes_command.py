@@ -222,3 +222,11 @@ def test_a_reader_that_stops_early_is_no_failure():
     check=False,
   )
   assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_wrong_list_and_the_vectors_are_told_at_once(capsys):
+  command = ["overlap", "--seen", "kinetics70", "--unseen", "ucf101,hmdb", "--vectors", "hash:30x"]
+  assert main(command) == 2
+  error = capsys.readouterr().err
+  for part in ("'kinetics70'", "'hmdb'", "'hash:30x'"):
+    assert part in error

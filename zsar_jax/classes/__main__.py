@@ -11,7 +11,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from zsar_jax import commands
 from zsar_jax.classes.audit import audit_lists, audit_text
@@ -19,6 +19,7 @@ from zsar_jax.classes.audit_figure import save_figure
 from zsar_jax.classes.class_lists import ClassList, read_class_list, read_names
 from zsar_jax.classes.coverage import check_lists, coverage_text
 from zsar_jax.classes.embedding_file import write_embeddings
+from zsar_jax.classes.vectors import check_spec
 from zsar_jax.errors import InputError, raise_all
 
 
@@ -62,22 +63,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check(args: argparse.Namespace) -> bool:
-  lists = _lists("--classes", _split(args.classes), read_names)
+  (lists,) = _lists(args.vectors, {"--classes": _split(args.classes)}, read_names)
   report = check_lists(lists, args.vectors)
   _say(json.dumps(report) if args.json else coverage_text(report))
   return report["usable"]
 
 
 def _embed(args: argparse.Namespace) -> bool:
-  lists = _lists("--classes", _split(args.classes), read_class_list)
+  (lists,) = _lists(args.vectors, {"--classes": _split(args.classes)}, read_class_list)
   wrote = write_embeddings(lists, args.vectors, args.out)
   print(f"{args.out}: {wrote['classes']} classes, {wrote['words']} words, {wrote['width']} wide")
   return True
 
 
 def _overlap(args: argparse.Namespace) -> bool:
-  seen = _lists("--seen", _split([args.seen]), read_class_list)
-  unseen = _lists("--unseen", _split([args.unseen]), read_class_list)
+  given = {"--seen": _split([args.seen]), "--unseen": _split([args.unseen])}
+  seen, unseen = _lists(args.vectors, given, read_class_list)
   audit = audit_lists(seen, unseen, args.vectors, args.threshold)
   if args.figure:
     save_figure(audit, args.figure)
@@ -96,18 +97,27 @@ def _split(given: Sequence[str]) -> list[str]:
   return [spec.strip() for text in given for spec in text.split(",") if spec.strip()]
 
 
-def _lists(option: str, specs: Sequence[str], read) -> dict[str, ClassList]:
-  """Every list by its name; all lists that cannot be used are told at once."""
-  problems = [f"{option} names {spec!r} twice" for spec in dict.fromkeys(specs) if specs.count(spec) > 1]
-  problems += [] if specs else [f"{option} is empty: expected a list of classes, such as ucf101"]
-  lists = {}
-  for spec in dict.fromkeys(specs):
-    try:
-      lists[spec] = read(spec)
-    except InputError as error:
-      problems.append(str(error))
+def _lists(
+  vectors: str, given: Mapping[str, Sequence[str]], read: Callable[[str], ClassList]
+) -> list[dict[str, ClassList]]:
+  """Every list of every option by its name; whatever cannot be used, the vectors too, is told at once."""
+  problems: list[str] = []
+  found: list[dict[str, ClassList]] = []
+  for option, specs in given.items():
+    problems += [f"{option} names {spec!r} twice" for spec in dict.fromkeys(specs) if specs.count(spec) > 1]
+    problems += [] if specs else [f"{option} is empty: expected a list of classes, such as ucf101"]
+    found.append({})
+    for spec in dict.fromkeys(specs):
+      try:
+        found[-1][spec] = read(spec)
+      except InputError as error:
+        problems.append(str(error))
+  try:
+    check_spec(vectors)
+  except InputError as error:
+    problems.append(str(error))
   raise_all(problems)
-  return lists
+  return found
 
 
 if __name__ == "__main__":
