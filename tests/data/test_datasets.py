@@ -1,6 +1,7 @@
 """From a config to classes and videos: references, lists, subsets, what is said about them."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from zsar_jax.data.references import parse_reference
 from zsar_jax.data.schema import Entry
 from zsar_jax.errors import InputError
 
+ROOT = pathlib.Path(__file__).parents[2]
 CLASSES = ("diving", "fencing", "knitting", "rowing", "sailing", "skiing", "surfing", "typing")
 
 
@@ -185,3 +187,11 @@ def test_a_reader_gives_each_process_its_share(folder):
     reader._replace(process_count=3).training(corpus.train, 0)
   scaled = dataclasses.replace(config, data=dataclasses.replace(config.data, scales=(0.5,)))
   assert ClipReader(scaled, 4, reader.words).spec == (16, 1, 16, 24, (0.5,), 0)
+
+
+def test_generated_data_sets_are_not_made_on_an_object_store():
+  config = configs.load(str(ROOT / "configs" / "demo.py"), {"data.dir": "gs://bucket/data"})
+  with pytest.raises(
+    InputError, match=r"'data.dir' is gs://bucket/data, but figures_.* are made on this machine"
+  ):
+    open_corpus(config)

@@ -7,9 +7,9 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 from zsar_jax.config import Config
-from zsar_jax.data import synthetic
+from zsar_jax.data import storage, synthetic
 from zsar_jax.data.build import build_records
-from zsar_jax.data.schema import Entry
+from zsar_jax.data.schema import SCHEMA, Entry
 from zsar_jax.errors import InputError
 
 PREFIX = "figures_"
@@ -18,9 +18,9 @@ NAMES = (TRAIN, TEST, SEEN_TEST)
 
 
 def generated_path(config: Config, name: str) -> pathlib.Path:
-  """Where the records of a generated data set are: one folder per seed and `generated` setting."""
+  """Where the records of a generated data set are: one folder per schema, seed and `generated` setting."""
   settings = json.dumps(
-    [config.seed, config.data.short_side, dataclasses.asdict(config.generated)], sort_keys=True
+    [SCHEMA, config.seed, config.data.short_side, dataclasses.asdict(config.generated)], sort_keys=True
   )
   return (
     pathlib.Path(config.data.dir) / f"figures-{hashlib.sha256(settings.encode()).hexdigest()[:12]}" / name
@@ -41,6 +41,10 @@ def make_generated(config: Config, names: Sequence[str], say: Callable[[str], No
     TEST: (unseen, config.generated.test_per_class, "street"),
     SEEN_TEST: (seen, config.generated.seen_test_per_class, "street"),
   }
+  if names and storage.is_remote(config.data.dir):
+    raise InputError(
+      f"'data.dir' is {config.data.dir}, but {', '.join(names)} are made on this machine: give a folder of it"
+    )
   for name in names:
     path = generated_path(config, name)
     if (path / "index" / "index.json").is_file():
