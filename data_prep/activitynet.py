@@ -11,6 +11,7 @@ from data_prep.class_names import official_names, refuse_unknown
 from data_prep.listing import (
   Found,
   Listing,
+  add_allow_missing,
   count_labels,
   drop_empty_classes,
   find_files,
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument("--videos", required=True, metavar="DIR", help="holds v_ID.* or ID.*, at any depth")
   parser.add_argument("--subset", choices=SUBSETS, help="default: both")
-  parser.add_argument("--allow_missing", action="store_true", help="leave out classes without a video")
+  add_allow_missing(parser)
 
 
 def from_options(options: argparse.Namespace) -> Listing:

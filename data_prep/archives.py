@@ -1,18 +1,16 @@
 """Unpacks the archives that data sets come in, without letting them write anywhere else."""
 
-import contextlib
 import errno
-import fcntl
 import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from data_prep.archive_members import Damaged, Refused, check_name, faults_of, tar_members, zip_members
 from data_prep.rar import rar_names, unpack_rar
+from zsar_jax.data.lock import exclusive
 from zsar_jax.errors import InputError
 
 SUFFIXES = (".zip", ".rar", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -43,7 +41,11 @@ def unpacked(path: str | Path, unpack_to: str | Path | None, option: str) -> Pat
   target = Path(unpack_to) if unpack_to else source.with_name(f"{source.name}.unpacked")
   try:
     if not _is_whole(target, _stamp(source)):
-      with _alone(source, target):
+      target.parent.mkdir(parents=True, exist_ok=True)
+      taken = (
+        f"{source} is being unpacked to {target} by another command: wait for it, then run this one again"
+      )
+      with exclusive(target.with_name(f".{target.name}.lock"), taken):
         _unpack_to(source, target)
   except Damaged as error:
     raise InputError(f"{option} {source} is damaged or no such archive ({error}): fetch it again") from error
@@ -55,29 +57,6 @@ def unpacked(path: str | Path, unpack_to: str | Path | None, option: str) -> Pat
       "run the same command again to go on, or choose another place with --unpack_to"
     ) from None
   return target
-
-
-@contextlib.contextmanager
-def _alone(source: Path, target: Path) -> Iterator[None]:
-  """Keeps a second call out of the same temporary folder; the lock goes with the process, however that ends."""
-  target.parent.mkdir(parents=True, exist_ok=True)
-  path = target.with_name(f".{target.name}.lock")
-  with open(path, "w") as file:
-    try:
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-      taken = not path.exists() or not os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except BlockingIOError:
-      taken = True
-    except OSError:
-      taken = False  # a file system without locks
-    if taken:
-      raise InputError(
-        f"{source} is being unpacked to {target} by another command: wait for it, then run this one again"
-      )
-    try:
-      yield
-    finally:
-      path.unlink(missing_ok=True)
 
 
 def _unpack_to(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data_prep.class_names import official_names
-from data_prep.listing import Listing, count_labels, drop_empty_classes, raise_shortened
+from data_prep.listing import Listing, add_allow_missing, count_labels, drop_empty_classes, raise_shortened
 from zsar_jax.data.schema import Entry, Quarantined
 from zsar_jax.errors import InputError, did_you_mean
 
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--classes", metavar="NAME|FILE", help="fixes the classes and their order (default: the CSV's, sorted)"
   )
-  parser.add_argument("--allow_missing", action="store_true", help="leave out classes without a video")
+  add_allow_missing(parser)
 
 
 def from_options(options: argparse.Namespace) -> Listing:

@@ -9,6 +9,7 @@ from data_prep.class_names import official_names, refuse_unknown
 from data_prep.csv_file import read_rows, seconds
 from data_prep.listing import (
   Listing,
+  add_allow_missing,
   count_labels,
   drop_empty_classes,
   find_files,
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     "--classes", metavar="NAME|FILE", help="such as kinetics400 (default: the annotations' classes, sorted)"
   )
-  parser.add_argument("--allow_missing", action="store_true", help="leave out classes without a video")
+  add_allow_missing(parser)
 
 
 def from_options(options: argparse.Namespace) -> Listing:

@@ -1,5 +1,6 @@
 """What a source holds, found against expected: the same for every source."""
 
+import argparse
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -114,6 +115,11 @@ def count_labels(labels: Iterable[int], num_classes: int) -> list[int]:
   """How often every label occurs."""
   counts = Counter(labels)
   return [counts[label] for label in range(num_classes)]
+
+
+def add_allow_missing(parser: argparse.ArgumentParser, noun: str = "video") -> None:
+  """The option that `drop_empty_classes` asks for."""
+  parser.add_argument("--allow_missing", action="store_true", help=f"leave out classes without a {noun}")
 
 
 def drop_empty_classes(listing: Listing, allow_missing: bool, source: str) -> Listing:

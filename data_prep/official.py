@@ -5,7 +5,7 @@ from pathlib import Path
 
 from data_prep.archives import unpacked
 from data_prep.class_names import FolderLabels
-from data_prep.listing import Listing, find_files, folder_at, raise_shortened
+from data_prep.listing import Listing, add_allow_missing, find_files, folder_at, raise_shortened
 from zsar_jax.data.schema import Entry
 from zsar_jax.errors import did_you_mean
 
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser, option: str, noun: str) -> No
   parser.add_argument(
     "--list", metavar="FILE", help="take only what this list names: PATH [FRAMES LABEL] a line"
   )
-  parser.add_argument("--allow_missing", action="store_true", help=f"leave out classes without a {noun}")
+  add_allow_missing(parser, noun)
 
 
 def add_split_arguments(parser: argparse.ArgumentParser) -> None:

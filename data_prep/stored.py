@@ -40,6 +40,12 @@ def list_records(directory: str | Path, option: str) -> Listing:
   return Listing(entries, list(index.class_names), kind=index.kind)
 
 
+def add_tfds_argument(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument(
+    "--tfds", metavar="DIR", help="instead: the folder of a version that TFDS prepared, indexed"
+  )
+
+
 def list_tfds(options: argparse.Namespace, name: str) -> Listing:
   """The records of `--tfds`; InputError where options for raw files are given beside it."""
   raw = ("videos", "images", "unpack_to", "list", "splits", "split", "part")

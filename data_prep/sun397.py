@@ -5,7 +5,7 @@ import argparse
 from data_prep import official
 from data_prep.class_names import official_names
 from data_prep.listing import IMAGE_SUFFIXES, Listing, drop_empty_classes
-from data_prep.stored import list_tfds
+from data_prep.stored import add_tfds_argument, list_tfds
 from data_prep.video_lists import read_video_list, select
 from zsar_jax.errors import InputError
 
@@ -15,9 +15,7 @@ NUM_IMAGES = 108_754
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   official.add_arguments(parser, "--images", "image")
   parser.add_argument("--classes", default="sun397", metavar="FILE", help="such as its ClassName.txt")
-  parser.add_argument(
-    "--tfds", metavar="DIR", help="instead: the folder of a version that TFDS prepared, indexed"
-  )
+  add_tfds_argument(parser)
 
 
 def from_options(options: argparse.Namespace) -> Listing:

@@ -11,7 +11,7 @@ from data_prep.tfds_features import Chosen
 from data_prep.tfrecords import locate_bytes
 from zsar_jax.data.crc32c import crc32c
 from zsar_jax.data.index_writer import ShardColumns
-from zsar_jax.data.schema import FRAME_COLUMNS, VIDEO_COLUMNS
+from zsar_jax.data.schema import make_columns
 from zsar_jax.data.tensorflow_import import tensorflow
 
 _BEGINNINGS = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n"}
@@ -111,12 +111,9 @@ class Rows:
 
   def take(self) -> ShardColumns:
     """The columns of the file that ends here."""
-    columns = {name: np.array([v[name] for v in self._videos], t) for name, t in VIDEO_COLUMNS.items()}
-    columns["video_id"] = np.array([v["video_id"] for v in self._videos], np.bytes_)
-    flat = np.concatenate([*self._frames, np.zeros((0, 3), np.int64)])
-    columns |= {name: flat[:, i].astype(t) for i, (name, t) in enumerate(FRAME_COLUMNS.items())}
+    columns = make_columns(self._videos, self._frames)
     self.num_videos += len(self._videos)
-    self.num_frames += len(flat)
+    self.num_frames += len(columns["frame_length"])
     self._videos, self._frames = [], []
     return columns
 

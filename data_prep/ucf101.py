@@ -6,7 +6,7 @@ from pathlib import Path
 from data_prep import official
 from data_prep.class_names import official_names
 from data_prep.listing import Listing, drop_empty_classes, lines_of
-from data_prep.stored import list_tfds
+from data_prep.stored import add_tfds_argument, list_tfds
 from data_prep.video_lists import read_video_list, select
 from zsar_jax.data.decode import VIDEO_SUFFIXES
 from zsar_jax.errors import InputError
@@ -17,9 +17,7 @@ NUM_VIDEOS = 13_320
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   official.add_arguments(parser, "--videos", "video")
   official.add_split_arguments(parser)
-  parser.add_argument(
-    "--tfds", metavar="DIR", help="instead: the folder of a version that TFDS prepared, indexed"
-  )
+  add_tfds_argument(parser)
 
 
 def from_options(options: argparse.Namespace) -> Listing:

@@ -5,14 +5,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from zsar_jax.data.decode import reading
+from zsar_jax.data.decode import Decoder
 from zsar_jax.data.feature_source import read_features
 from zsar_jax.data.index import open_index
 from zsar_jax.data.killable_pool import map_ahead
 from zsar_jax.data.reader import RecordError
 from zsar_jax.data.schema import Entry, Quarantined
-from zsar_jax.data.video_source import VideoError, VideoSource
-from zsar_jax.data.worker import Worker, WorkerDied, WorkerTimeout
+from zsar_jax.data.video_source import VideoError, VideoSource, open_file
 
 
 def verify_entries(
@@ -35,19 +34,15 @@ def verify_entries(
     progress: called with how many are done and how many of these are bad.
   """
 
-  def check(worker: Worker, entry: Entry) -> str:
+  def check(decoder: Decoder, entry: Entry) -> str:
     try:
-      worker.call(reading, open_entry, entry, kind, timeout=timeout)
+      decoder.call(open_entry, entry, kind, timeout=timeout)
       return ""
     except VideoError as error:
       return str(error)
-    except WorkerTimeout as error:
-      return f"timeout: {error}"
-    except WorkerDied as error:
-      return f"unreadable: the decoder crashed on it, {error}"
 
   bad: list[Quarantined] = []
-  with contextlib.closing(map_ahead(check, entries, Worker, workers)) as reasons:
+  with contextlib.closing(map_ahead(check, entries, Decoder, workers)) as reasons:
     for done, (entry, reason) in enumerate(zip(entries, reasons, strict=True), 1):
       if reason:
         bad.append(Quarantined(entry.path, reason))
@@ -70,11 +65,8 @@ def open_entry(entry: Entry, kind: str) -> None:
     except RecordError as error:
       raise VideoError(f"unreadable: {error}") from error
   elif kind == "image":
-    try:
-      with open(entry.path, "rb") as file, VideoSource(file, None, None) as source:
-        source.check(sum(1 for _ in source.frames()))
-    except OSError as error:
-      raise VideoError(f"unreadable: {(error.strerror or str(error)).lower()}") from error
+    with open_file(entry.path) as file, VideoSource(file, None, None) as source:
+      source.check(sum(1 for _ in source.frames()))
   else:
     with VideoSource(entry.path, None, None, entry.start, entry.end) as source:
       if next(source.frames(), None) is None:

@@ -5,6 +5,7 @@ import uuid
 
 import numpy as np
 import pytest
+from damaging import change_description, flip
 
 from zsar_jax.data.index import RecordError, open_index
 from zsar_jax.data.index_format import COLUMNS
@@ -33,17 +34,6 @@ def upload(folder):
     gfile.makedirs(name.rpartition("/")[0])
     gfile.copy(str(path), name)
   return target
-
-
-def change_description(folder, **changes):
-  file = folder / "index" / "index.json"
-  file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-
-
-def flip(file, offset):
-  contents = bytearray(file.read_bytes())
-  contents[offset] ^= 1
-  file.write_bytes(contents)
 
 
 @pytest.mark.parametrize("kind", ["absent", "empty", "no index"])

@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
+from damaging import change_description, flip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,17 +19,6 @@ from zsar_jax.errors import InputError
 def copy(records, tmp_path):
   shutil.copytree(records, tmp_path / "copy")
   return tmp_path / "copy"
-
-
-def change_description(folder, **changes):
-  file = folder / "index" / "index.json"
-  file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-
-
-def flip(file, offset):
-  contents = bytearray(file.read_bytes())
-  contents[offset] ^= 1
-  file.write_bytes(contents)
 
 
 def without(mapping, name):

@@ -1,7 +1,6 @@
 """Builds a directory of records from any list of videos, on the cores of one machine."""
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import json
@@ -18,6 +17,7 @@ import numpy as np
 from zsar_jax.data.index_writer import write_index
 from zsar_jax.data.jpeg import MOST_PIXELS
 from zsar_jax.data.local_runner import write_shards
+from zsar_jax.data.lock import exclusive
 from zsar_jax.data.records import read_shard
 from zsar_jax.data.schema import (
   DATASET,
@@ -114,7 +114,8 @@ def build_records(
     if not any(result.num_videos for result in results):
       shown = "\n".join(f"  - {one.path}: {one.reason}" for one in bad[:10])
       raise InputError(
-        f"none of {len(entries)} videos could be read (all in {out}/quarantine.jsonl):\n{shown}"
+        f"none of {len(entries)} videos could be read (all in {out}/quarantine.jsonl; once they are mended, run again with "
+        f"--retry):\n{shown}"
       )
     num_one_frame = _check_columns(specs, kind)
     write_tfds_metadata(out, class_names, kind, results)
@@ -219,17 +220,12 @@ def alone(out: Path) -> Iterator[None]:
   Raises:
     InputError: another build is at work there, or it cannot be written to.
   """
-  try:
-    file = open(out / ".lock", "w")  # noqa: SIM115
-  except OSError as error:
-    raise InputError(f"cannot write to {out}: {error.strerror or error}") from None
-  with file:
+  with contextlib.ExitStack() as stack:
+    taken = f"another build is writing to {out}: wait for it, or write elsewhere"
     try:
-      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-      raise InputError(f"another build is writing to {out}: wait for it, or write elsewhere") from None
-    except OSError:
-      pass  # a file system without locks
+      stack.enter_context(exclusive(out / ".lock", taken))
+    except OSError as error:
+      raise InputError(f"cannot write to {out}: {error.strerror or error}") from None
     yield
 
 

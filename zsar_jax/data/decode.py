@@ -13,7 +13,7 @@ from zsar_jax.data.feature_source import read_features
 from zsar_jax.data.jpeg import encode_jpegs
 from zsar_jax.data.record_source import read_record
 from zsar_jax.data.schema import DecodedVideo
-from zsar_jax.data.video_source import VideoError, VideoSource, resize
+from zsar_jax.data.video_source import VideoError, VideoSource, open_file, resize
 from zsar_jax.data.worker import Worker, WorkerDied, WorkerTimeout
 
 VIDEO_SUFFIXES = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
@@ -37,33 +37,34 @@ class Decoder:
     end: float | None = None,
   ) -> DecodedVideo:
     """As `decode_video`."""
-    return self._call(_decode_video, path, short_side, fps, jpeg_quality, start, end, timeout=timeout)
+    return self.call(_decode_video, path, short_side, fps, jpeg_quality, start, end, timeout=timeout)
 
   def image(
     self, path: str, short_side: int, *, timeout: float = 60.0, jpeg_quality: int = 95
   ) -> DecodedVideo:
     """A still image as a video of one frame; arguments and errors as `decode_video`."""
-    return self._call(_decode_image, path, short_side, jpeg_quality, timeout=timeout)
+    return self.call(_decode_image, path, short_side, jpeg_quality, timeout=timeout)
 
   def features(self, path: str, row: int, *, timeout: float = 60.0) -> DecodedVideo:
     """Features of one video (see `feature_source.read_features`)."""
-    return self._call(_decode_features, path, row, timeout=timeout)
+    return self.call(_decode_features, path, row, timeout=timeout)
 
   def record(
     self, directory: str, row: int, short_side: int, *, timeout: float = 60.0, jpeg_quality: int = 95
   ) -> DecodedVideo:
     """A video of other records at another size; errors as `decode_video`."""
-    return self._call(read_record, directory, row, short_side, jpeg_quality, timeout=timeout)
+    return self.call(read_record, directory, row, short_side, jpeg_quality, timeout=timeout)
 
   def frames(
     self, path: str, *, short_side: int | None = None, timeout: float = 60.0, fps: float | None = None
   ) -> tuple[UInt8[np.ndarray, "T H W 3"], float]:
     """As `read_frames`."""
-    return self._call(_read_frames, path, short_side, fps, timeout=timeout)
+    return self.call(_read_frames, path, short_side, fps, timeout=timeout)
 
-  def _call(self, function: Callable[..., Any], *args: Any, timeout: float) -> Any:
+  def call(self, function: Callable[..., Any], *args: Any, timeout: float) -> Any:
+    """`function(*args)` in the process. Raises VideoError for whatever goes wrong in it, a timeout and a crash included."""
     try:
-      return self._worker.call(reading, function, *args, timeout=timeout)
+      return self._worker.call(_reading, function, *args, timeout=timeout)
     except WorkerTimeout as error:
       raise VideoError(f"timeout: {error}") from error
     except WorkerDied as error:
@@ -130,7 +131,7 @@ def read_frames(
 # What follows runs in the worker process.
 
 
-def reading(function: Callable[..., Any], *args: Any) -> Any:
+def _reading(function: Callable[..., Any], *args: Any) -> Any:
   """`function(*args)`, where every failure is the file's: of a million files some break a decoder in a way nobody foresaw.
 
   Raises:
@@ -157,7 +158,7 @@ def _decode_video(
 
 def _decode_image(path: str, short_side: int, jpeg_quality: int) -> DecodedVideo:
   # An open file: a path with % or * in it would be taken for a pattern of many images.
-  with _opened(path) as file, VideoSource(file, short_side, None) as source:
+  with open_file(path) as file, VideoSource(file, short_side, None) as source:
     frames = encode_jpegs(source.frames(), lambda: (source.height, source.width), jpeg_quality)
     source.check(len(frames))
     return _decoded(path, source, frames[:1], 0.0)._replace(source_fps=0.0, end=0.0)
@@ -196,16 +197,9 @@ def _read_frames(path: str, short_side: int | None, fps: float | None):
     return np.stack(frames), source.fps
 
 
-def _opened(path: str):
-  try:
-    return open(path, "rb")
-  except OSError as error:
-    raise VideoError(f"unreadable: {(error.strerror or str(error)).lower()}") from error
-
-
 def _fingerprint(path: str) -> tuple[int, str]:
   """Size in bytes and SHA-256 of a file."""
-  with _opened(path) as file:
+  with open_file(path) as file:
     return file.seek(0, 2), _sha256(file)
 
 

@@ -13,14 +13,13 @@ import numpy as np
 
 from zsar_jax.data.decode import Decoder, VideoError
 from zsar_jax.data.schema import (
-  FRAME_COLUMNS,
-  VIDEO_COLUMNS,
   DecodedVideo,
   Entry,
   Quarantined,
   RecordOptions,
   ShardResult,
   ShardSpec,
+  make_columns,
 )
 from zsar_jax.data.tensorflow_import import tensorflow, tensorflow_datasets
 
@@ -157,17 +156,19 @@ def _write_records(
         writer.write(record)
         # A TFRecord is: length (8 bytes), its checksum (4), the payload, its checksum (4).
         rows.append(
-          values | {_main_feature(kind): None, "record_offset": position + 12, "record_length": len(record)}
+          values
+          | {
+            _main_feature(kind): None,  # not to keep the pictures of a whole shard
+            "record_offset": position + 12,
+            "record_length": len(record),
+            "video_id": entry.video_id.encode(),
+          }
         )
         position += len(record) + 16
         frames.append(np.stack([*_locate(record, video.frames, kind), video.crcs], axis=1))
   except tensorflow().errors.OpError as error:
     raise OSError(f"{path}: {error.message}") from error
-  columns: dict[str, Any] = {name: np.array([r[name] for r in rows], t) for name, t in VIDEO_COLUMNS.items()}
-  flat = np.concatenate([*frames, np.zeros((0, 3), np.int64)])
-  columns |= {name: flat[:, i].astype(t) for i, (name, t) in enumerate(FRAME_COLUMNS.items())}
-  columns["video_id"] = np.array([r["video_id"].encode() for r in rows], np.bytes_)
-  return columns, quarantined
+  return make_columns(rows, frames), quarantined
 
 
 def _values(entry: Entry, video: DecodedVideo, kind: str) -> dict[str, Any]:

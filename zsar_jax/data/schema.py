@@ -4,11 +4,12 @@ A directory of records holds the shards `zsar_videos-videos.tfrecord-SSSSS-of-NN
 `shards/SSSSS.npz`, the merged `index/` (see `index.py`), TFDS's metadata and `quarantine.jsonl`.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import UInt32
+from jaxtyping import Int64, UInt32
 
 SCHEMA = 2
 DATASET, SPLIT = "zsar_videos", "videos"
@@ -27,6 +28,22 @@ VIDEO_COLUMNS = {
   "record_length": np.int64,
 }
 FRAME_COLUMNS = {"frame_offset": np.uint32, "frame_length": np.uint32, "frame_crc32c": np.uint32}
+
+
+def make_columns(
+  videos: Sequence[Mapping[str, Any]], frames: Sequence[Int64[np.ndarray, "T 3"]]
+) -> dict[str, np.ndarray]:
+  """The columns of one record file, videos in its order.
+
+  Args:
+    videos: what `VIDEO_COLUMNS` names, and `video_id` as bytes.
+    frames: what `FRAME_COLUMNS` names, a row a frame, for each video.
+  """
+  columns = {name: np.array([video[name] for video in videos], t) for name, t in VIDEO_COLUMNS.items()}
+  flat = np.concatenate([*frames, np.zeros((0, 3), np.int64)])
+  columns |= {name: flat[:, i].astype(t) for i, (name, t) in enumerate(FRAME_COLUMNS.items())}
+  columns["video_id"] = np.array([video["video_id"] for video in videos], np.bytes_)
+  return columns
 
 
 class Entry(NamedTuple):

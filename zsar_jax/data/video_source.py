@@ -158,6 +158,14 @@ class VideoSource:
     self._container.close()
 
 
+def open_file(path: str) -> BinaryIO:
+  """The file, opened for reading. Raises VideoError where it cannot be."""
+  try:
+    return open(path, "rb")
+  except OSError as error:
+    raise VideoError(f"unreadable: {_words(error)}") from error
+
+
 def resize(frame: Any, height: int, width: int, pixel_format: str) -> Any:
   """The frame at another size, antialiased, in full-range BT.601 as JPEG stores it."""
   # AREA averages all the source pixels under one of ours: no aliasing.
