@@ -37,6 +37,27 @@ def test_ranks_equal_a_stable_sort_of_the_allowed_classes(scores, label, masks):
     assert got[p, v] == order.index(label[v])
 
 
+def test_of_equal_scores_the_lower_class_comes_first():
+  tied = np.array([[0.5, 0.5, 0.9, 0.5], [-0.0, 0.0, -0.0, 0.0]], np.float32)
+  np.testing.assert_array_equal(classify.top_k(tied, 4)[1], [[2, 0, 1, 3], [0, 1, 2, 3]])
+  twice = RNG.normal(size=(20, 64)).astype(np.float32)
+  scores = classify.scores(RNG.normal(size=(50, 64)).astype(np.float32), np.concatenate([twice, twice]))
+  best, top = (np.asarray(each) for each in classify.top_k(scores, 40))
+  np.testing.assert_array_equal(top[:, 1::2], top[:, ::2] + 20)
+  np.testing.assert_array_equal(best[:, 1::2], best[:, ::2])
+  everyone = np.ones((1, 40), bool)
+  assert (np.asarray(classify.ranks(scores, top[:, 0], everyone)) == 0).all()
+
+
+def test_composed_hits_equal_those_of_composed_prototypes():
+  X, seen = RNG.normal(size=(200, 16)).astype(np.float32), RNG.normal(size=(9, 16)).astype(np.float32)
+  weights = RNG.dirichlet(np.ones(9), 5).astype(np.float32)
+  label = RNG.integers(0, 5, 200)
+  expected = (np.asarray(classify.scores(X, weights @ seen)).argmax(1) == label).sum()
+  got = classify.composed_hits(classify.projections(X, seen), seen @ seen.T, weights, label)
+  assert int(got) == expected
+
+
 def test_top_k_best_first_and_never_more_than_there_are():
   best, classes = classify.top_k(np.array([[0.1, 0.9, 0.5]], np.float32), 2)
   np.testing.assert_array_equal(classes, [[1, 2]])

@@ -20,6 +20,14 @@ M = np.array(
 )
 
 
+# Few distinct values make ties common; rows of negatives come up empty.
+VALUES = st.one_of(st.sampled_from([-0.5, -0.1, 0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(-1, 1, width=32))
+MATRICES = hnp.arrays(float, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=VALUES)
+MATRICES_WITH_EDGES = hnp.array_shapes(min_dims=2, max_dims=2, max_side=7).flatmap(
+  lambda shape: st.tuples(hnp.arrays(float, shape, elements=VALUES), hnp.arrays(bool, shape))
+)
+
+
 def test_relatedness_is_the_cosine():
   unseen, seen = np.array([[2.0, 0.0], [1.0, 1.0]]), np.array([[0.0, 5.0], [3.0, 0.0], [-1.0, 0.0]])
   half = np.sqrt(0.5)
@@ -55,7 +63,7 @@ def test_neighbours_equal_those_of_a_stable_sort(distance, num_neighbors):
   expected = np.zeros(distance.shape, bool)
   order = np.argsort(distance, axis=1, kind="stable")[:, :num_neighbors]
   np.put_along_axis(expected, order, True, axis=1)
-  np.testing.assert_array_equal(compose._nearest_seen(distance, num_neighbors), expected)
+  np.testing.assert_array_equal(compose._least_of_rows(distance, num_neighbors), expected)
 
 
 def test_theta_zero_drops_edges_to_classes_at_distance_zero_of_another():
@@ -94,6 +102,16 @@ def test_closed_form_breaks_ties_by_class_order():
   np.testing.assert_array_equal(got.astype(int), [[1, 1, 0, 0]] * 2)
 
 
+@given(MATRICES_WITH_EDGES, st.integers(1, 9))
+def test_closed_form_takes_the_head_of_a_stable_sort(drawn, most):
+  M, edges = drawn
+  expected = np.zeros(M.shape, bool)
+  order = np.argsort(np.where(edges & (M > 0), -M, np.inf), axis=1, kind="stable")[:, :most]
+  np.put_along_axis(expected, order, True, axis=1)
+  got = compose._select_closed_form(M, edges & (M > 0), most)
+  np.testing.assert_array_equal(got, expected & edges & (M > 0))
+
+
 @pytest.mark.parametrize("solver", compose.SOLVERS)
 def test_an_empty_row_falls_back_to_the_nearest_class_by_name(solver):
   edges = np.array([[1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 1]], bool)
@@ -106,9 +124,6 @@ def test_an_empty_row_falls_back_to_the_nearest_class_by_name(solver):
   np.testing.assert_array_equal(got.astype(int), [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]])
 
 
-# Few distinct values make ties common; rows of negatives come up empty.
-VALUES = st.one_of(st.sampled_from([-0.5, -0.1, 0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(-1, 1, width=32))
-MATRICES = hnp.arrays(float, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=VALUES)
 THETAS = st.one_of(st.sampled_from([0.0, 1.0, 1.5]), st.floats(0, 2))
 
 
@@ -135,6 +150,55 @@ def test_closed_form_and_integer_program_agree(M, theta, num_neighbors, most):
   clear = [(row[e & (row > 0)] > 1e-5).all() for row, e in zip(M, edges, strict=True)]
   unique = np.array(distinct) & np.array(gaps) & np.array(clear)
   np.testing.assert_array_equal(program[unique], closed[unique])
+
+
+# Each example is 100 instances of one shape, drawn by a seed: their rows make one program, as rows do not touch.
+KINDS = ("ties", "continuous", "negative", "near 1", "equal rows")
+
+
+def drawn_instances(rng, num, num_unseen, num_seen, kind):
+  """[num,U,S] relatedness: `ties` has few values, `negative` mostly rows that come up empty, `near 1` distances of 0."""
+  shape = (num, num_unseen, num_seen)
+  if kind == "ties":
+    return rng.choice([-0.5, 0.0, 0.25, 0.5, 0.75, 1.0], shape)
+  if kind == "continuous":
+    return rng.uniform(-1, 1, shape)
+  if kind == "negative":
+    return rng.uniform(-1, 0.1, shape)
+  if kind == "near 1":
+    return np.minimum(rng.uniform(0.7, 1.1, shape), 1.0)
+  return np.repeat(rng.uniform(-0.3, 1, (num, 1, num_seen)), num_unseen, axis=1)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+  st.integers(0, 2**32 - 1),
+  st.tuples(st.integers(1, 5), st.integers(1, 9)),
+  st.sampled_from(KINDS),
+  THETAS,
+  st.integers(1, 12),  # more neighbours than there are seen classes, too
+  st.integers(1, 10),
+)
+def test_closed_form_and_integer_program_agree_on_thousands(seed, shape, kind, theta, num_neighbors, most):
+  instances = drawn_instances(np.random.default_rng(seed), 100, *shape, kind)
+  edges = np.concatenate([compose.admissible(M, num_neighbors, theta) for M in instances])
+  M = instances.reshape(-1, shape[1])
+  program = quiet_select(M, edges, most, solver="milp")
+  closed = quiet_select(M, edges, most, solver="closed_form")
+  objectives = [(M * A).reshape(100, -1).sum(axis=1) for A in (program, closed)]
+  np.testing.assert_allclose(*objectives, atol=1e-6)
+  # The optimum of a row is unique where the last one taken is clearly better than the first one left out, and than 0.
+  gains = -np.sort(-np.where(edges & (M > 0), M, 0), axis=1)
+  padded = np.concatenate([gains, np.zeros((len(gains), most + 1))], axis=1)
+  last, next_best = padded[:, most - 1], padded[:, most]
+  few = (gains > 0).sum(axis=1) <= most
+  least = np.where(gains > 0, gains, np.inf).min(axis=1)
+  unique = np.where(few, least > 1e-5, last > next_best + 1e-5)
+  np.testing.assert_array_equal(program[unique], closed[unique])
+  useful = (edges & (M > 0)).any(axis=1)
+  assert (closed[useful] <= edges[useful]).all()
+  np.testing.assert_array_equal(closed[~useful].argmax(axis=1), M[~useful].argmax(axis=1))
+  np.testing.assert_array_equal(closed.sum(axis=1), np.maximum(np.minimum((gains > 0).sum(axis=1), most), 1))
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64
+from jaxtyping import Bool, Float, Float32, Float64, Int
 from scipy import optimize, sparse
 
 from zsar_jax.errors import InputError, raise_all
@@ -42,30 +42,36 @@ def admissible(
   it anew for every split.
   """
   distance = np.maximum(1.0 - M, 0.0)  # rounding may lift a cosine above 1
-  near = _nearest_seen(distance, num_neighbors)
-  return near & ~(_nearest_other(distance) <= distinctiveness * distance)
+  edges = _least_of_rows(distance, num_neighbors)
+  rows, columns = np.nonzero(edges)  # few of the U * S
+  own = distance[rows, columns]
+  dropped = _nearest_other(distance, rows, columns) <= distinctiveness * own
+  edges[rows[dropped], columns[dropped]] = False
+  return edges
 
 
-def _nearest_seen(distance: Float[np.ndarray, "U S"], num_neighbors: int) -> Bool[np.ndarray, "U S"]:
-  """The `num_neighbors` least of each row, ties by class order, without sorting rows of 20,000."""
-  if num_neighbors >= distance.shape[1]:
-    return np.ones(distance.shape, bool)
-  last = np.partition(distance, num_neighbors - 1, axis=1)[:, num_neighbors - 1 : num_neighbors]
-  nearer, tied = distance < last, distance == last
-  room = num_neighbors - nearer.sum(axis=1, keepdims=True)
-  return nearer | (tied & (tied.cumsum(axis=1) <= room))
+def _least_of_rows(values: Float[np.ndarray, "U S"], num: int) -> Bool[np.ndarray, "U S"]:
+  """The `num` least of each row, ties by class order, without sorting rows of 20,000."""
+  if num >= values.shape[1]:
+    return np.ones(values.shape, bool)
+  last = np.partition(values, num - 1, axis=1)[:, num - 1 : num]
+  chosen = values <= last
+  tied = np.flatnonzero(chosen.sum(axis=1) > num)  # rows where several are as near as the last one
+  less, equal = values[tied] < last[tied], values[tied] == last[tied]
+  room = num - less.sum(axis=1, keepdims=True)
+  chosen[tied] = less | (equal & (equal.cumsum(axis=1) <= room))
+  return chosen
 
 
-def _nearest_other(distance: Float[np.ndarray, "U S"]) -> Float[np.ndarray, "U S"]:
-  """At (j, i) the least distance from seen class i to an unseen class other than j; infinite if none."""
-  if len(distance) == 1:
-    return np.full_like(distance, np.inf)
-  first, columns = distance.argmin(axis=0), np.arange(distance.shape[1])
-  others = np.broadcast_to(distance[first, columns], distance.shape).copy()
-  rest = distance.copy()
-  rest[first, columns] = np.inf
-  others[first, columns] = rest.min(axis=0)
-  return others
+def _nearest_other(
+  distance: Float[np.ndarray, "U S"], rows: Int[np.ndarray, " E"], columns: Int[np.ndarray, " E"]
+) -> Float[np.ndarray, " E"]:
+  """For each edge the least distance from its seen class to another unseen class; infinite if none. Overwrites `distance`."""
+  every = np.arange(distance.shape[1])
+  nearest = distance.argmin(axis=0)
+  least = distance[nearest, every]
+  distance[nearest, every] = np.inf
+  return np.where(nearest[columns] == rows, distance.min(axis=0)[columns], least[columns])
 
 
 def select(
@@ -100,10 +106,13 @@ def select(
 
 def _select_closed_form(M, useful, max_seen_per_unseen: int) -> Bool[np.ndarray, "U S"]:
   """The largest useful entries of each row: without coupling the program falls apart into its rows."""
-  order = np.argsort(np.where(useful, -M, np.inf), axis=1, kind="stable")[:, :max_seen_per_unseen]
+  rows, columns = np.nonzero(useful)
+  order = np.lexsort((-M[rows, columns], rows))  # stable: ties by class order
+  rows, columns = rows[order], columns[order]
+  head = np.arange(len(rows)) - np.searchsorted(rows, rows) < max_seen_per_unseen
   chosen = np.zeros(M.shape, bool)
-  np.put_along_axis(chosen, order, True, axis=1)
-  return chosen & useful
+  chosen[rows[head], columns[head]] = True
+  return chosen
 
 
 def _select_milp(
@@ -136,9 +145,9 @@ def _select_milp(
 
 
 def _with_fallback(M, chosen, names: Sequence[str] | None) -> Bool[np.ndarray, "U S"]:
-  chosen = chosen.copy()
-  for row in map(int, np.flatnonzero(~chosen.any(axis=1))):
-    chosen[row, M[row].argmax()] = True
+  chosen, empty = chosen.copy(), np.flatnonzero(~chosen.any(axis=1))
+  chosen[empty, M[empty].argmax(axis=1)] = True
+  for row in map(int, empty):
     name = repr(names[row]) if names is not None else f"number {row}"
     warnings.warn(
       f"no seen class is admissible for unseen class {name}: its prototype is that of its nearest seen class",
@@ -147,10 +156,8 @@ def _with_fallback(M, chosen, names: Sequence[str] | None) -> Bool[np.ndarray, "
   return chosen
 
 
-def compose(
-  A: Bool[np.ndarray, "U S"], M: Float[np.ndarray, "U S"], seen_prototypes: Float[np.ndarray, "S D"]
-) -> tuple[Float32[np.ndarray, "U D"], Float32[np.ndarray, "U S"]]:
-  """Unseen prototypes and the weights that made them, rows summing to 1 (ResT Eq. 6).
+def shares(A: Bool[np.ndarray, "U S"], M: Float[np.ndarray, "U S"]) -> Float64[np.ndarray, "U S"]:
+  """What part of each unseen prototype comes from which seen class: M over the chosen edges, rows summing to 1 (ResT Eq. 6).
 
   Every row of A must hold an edge. A lone edge weighs 1 whatever its relatedness, as after the fallback.
   """
@@ -160,8 +167,15 @@ def compose(
   totals = weights.sum(axis=1, keepdims=True)
   if not (totals > 0).all():
     raise ValueError("every row of A must choose seen classes of positive relatedness: take A from `select`")
-  weights /= totals
-  vectors = weights @ np.asarray(seen_prototypes, np.float64)
+  return weights / totals
+
+
+def compose(
+  A: Bool[np.ndarray, "U S"], M: Float[np.ndarray, "U S"], seen_prototypes: Float[np.ndarray, "S D"]
+) -> tuple[Float32[np.ndarray, "U D"], Float32[np.ndarray, "U S"]]:
+  """Unseen prototypes (ResT Eq. 6) and the `shares` that made them."""
+  weights = shares(A, M)
+  vectors = sparse.csr_array(weights) @ np.asarray(seen_prototypes, np.float64)
   return vectors.astype(np.float32), weights.astype(np.float32)
 
 

@@ -1,32 +1,27 @@
 """Which classes compete: all, ten halves (E2E section 4.1), or seen and unseen. One `report.json` row each.
 
-All scoring is done from kept embeddings; no video is seen again. Accuracies are per cent of videos.
+All scoring is done from kept embeddings; no video is seen again. Accuracies are per cent of videos (of clips at level clip).
+Primary rows also get 95 % bootstrap intervals of their top-1, over videos and over classes.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from zsar_jax.classes import splits
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.types import Prototypes
-from zsar_jax.zeroshot import classify, metrics
+from zsar_jax.zeroshot import classify, generalized, metrics, report_row
+from zsar_jax.zeroshot.embedded import EmbeddedVideos, check_embedded, check_num_unseen
 
 PrototypesFor = Callable[[np.ndarray], Prototypes]
 
-
-class EmbeddedVideos(NamedTuple):
-  """The embedded videos of one data set, in one space, at one level."""
-
-  dataset: str
-  names: tuple[str, ...]  # its K classes
-  embeddings: Float[np.ndarray, "V D"]
-  label: Int[np.ndarray, " V"]  # index into `names`
-  num_clips: int  # clips behind each embedding
-  num_skipped: int = 0  # videos that could not be embedded
-  level: str = "video"  # or "clip"
+_CHUNK = (
+  1 << 16
+)  # rows scored at a time: every clip of a large test set against 1000 classes would fill gigabytes
 
 
 def score_all(
@@ -34,13 +29,15 @@ def score_all(
 ) -> dict[str, Any]:
   """Every class competes; `protocol` may be "validation" where the classes are the seen ones.
 
-  Raises InputError for embeddings that are not finite and for prototypes that do not fit them.
+  Level video of protocol "all" also tells the prototypes' hubness. Raises InputError for embeddings that are not
+  finite (naming the videos), for prototypes that do not fit them, and for fewer than two unseen classes.
   """
-  _check(videos, prototypes, videos.names)
-  everyone = np.ones((1, len(videos.names)), bool)
-  ranks = _ranks(videos.embeddings, prototypes.vectors, videos.label, everyone)[0]
-  row = _row(videos, prototypes.space, protocol, primary, len(videos.names))
-  return row | _top(ranks) | {"per_class": metrics.per_class_accuracy(ranks < 1, videos.label, videos.names)}
+  if protocol == "all":
+    check_num_unseen(videos)
+  check_embedded(videos, prototypes, videos.names)
+  everyone, hubs = np.ones((1, len(videos.names)), bool), protocol == "all" and videos.level == "video"
+  ranks, nearest = _ranks(videos, prototypes, everyone, hubs)
+  return _row_of_all(videos, prototypes.space, ranks, nearest, primary, protocol)
 
 
 def score_half(
@@ -53,39 +50,65 @@ def score_half(
   Prototypes, in that order (ResT's Eq. 5 looks at the unseen classes at hand). Splits that hold no video are
   left out.
   """
+  check_num_unseen(videos)
   rows = splits.half_class_rows(videos.names, num_splits)
   if isinstance(prototypes, Prototypes):
-    _check(videos, prototypes, videos.names)
-    space, ranks = prototypes.space, _half_ranks(videos, prototypes, rows)
+    check_embedded(videos, prototypes, videos.names)
+    space = prototypes.space
+    ranks, _ = _ranks(videos, prototypes, splits.class_masks(rows, len(videos.names)), False)
   else:
     space, ranks = _recomposed_ranks(videos, prototypes, rows)
+  return _row_of_half(videos, space, ranks, rows, primary)
+
+
+def score_all_and_half(
+  videos: EmbeddedVideos, prototypes: Prototypes, *, primary: bool, num_splits: int = 10
+) -> tuple[dict[str, Any], dict[str, Any]]:
+  """The rows of `score_all` and `score_half` from one masked pass, for prototypes that do not depend on which others compete."""
+  check_num_unseen(videos)
+  check_embedded(videos, prototypes, videos.names)
+  rows = splits.half_class_rows(videos.names, num_splits)
+  everyone, halves = np.ones((1, len(videos.names)), bool), splits.class_masks(rows, len(videos.names))
+  ranks, nearest = _ranks(videos, prototypes, np.concatenate([everyone, halves]), videos.level == "video")
+  return (
+    _row_of_all(videos, prototypes.space, ranks[:1], nearest, primary, "all"),
+    _row_of_half(videos, prototypes.space, ranks[1:], rows, primary),
+  )
+
+
+def _row_of_all(
+  videos: EmbeddedVideos, space: str, ranks, nearest, primary: bool, protocol: str
+) -> dict[str, Any]:
+  row = report_row.empty_row(videos, space, protocol, primary, len(videos.names)) | report_row.top(ranks[0])
+  row["hubness"] = {} if nearest is None else metrics.hubness(nearest, len(videos.names))
+  return row | report_row.of_classes(
+    ranks < 1, np.ones(ranks.shape, bool), videos.label, videos.names, primary
+  )
+
+
+def _row_of_half(
+  videos: EmbeddedVideos,
+  space: str,
+  ranks: Int[np.ndarray, "P V"],
+  rows: Int[np.ndarray, "P half"],
+  primary: bool,
+) -> dict[str, Any]:
   members = splits.class_masks(rows, len(videos.names))[:, videos.label]
-  scored = [seed for seed in range(num_splits) if members[seed].any()]
-  if not scored:
+  scored = np.flatnonzero(members.any(axis=1))
+  if not len(scored):
     raise InputError(
       f"{videos.dataset}: no half-class split holds a video: expected videos of at least one class"
     )
-  result: list[dict[str, Any]] = []
-  for seed in scored:
-    own = ranks[seed][members[seed]]
-    names = [videos.names[row] for row in rows[seed]]
-    result.append(
-      {
-        "seed": seed,
-        "classes": names,
-        "top1": metrics.top_k_accuracy(own, 1),
-        "top5": metrics.top_k_accuracy(own, 5),
-      }
-    )
+  result: list[dict[str, Any]] = [
+    {"seed": int(seed), "classes": [videos.names[row] for row in rows[seed]]}
+    | report_row.top(ranks[seed][members[seed]])
+    for seed in scored
+  ]
   top1, deviation = metrics.mean_and_std([split["top1"] for split in result])
   top5, _ = metrics.mean_and_std([split["top5"] for split in result])
-  return _row(videos, space, "half", primary, rows.shape[1]) | {
-    "top1": top1,
-    "top5": top5,
-    "top1_std": deviation,
-    "per_class": _per_class_of_splits(videos, ranks, members),
-    "splits": result,
-  }
+  row = report_row.empty_row(videos, space, "half", primary, rows.shape[1])
+  row |= {"top1": top1, "top5": top5, "top1_std": deviation, "splits": result}
+  return row | report_row.of_classes(ranks < 1, members, videos.label, videos.names, primary)
 
 
 def score_generalized(
@@ -95,50 +118,98 @@ def score_generalized(
   seen_prototypes: Prototypes,
   *,
   primary: bool,
+  gamma: float | None = None,
 ) -> dict[str, Any]:
   """Seen and unseen classes compete for the videos of both; adds `seen`, `unseen` and their harmonic mean.
 
   `seen` and `unseen` are top-1 over the videos of each kind, `top1` over all of them together. The row is
-  filed under the unseen data set. Raises InputError where a class is on both sides.
+  filed under the unseen data set. Beside these stands what calibrated stacking gives, which lowers seen classes'
+  scores by a gamma: the exact curve's area `ausuc` and up to 100 of its points, its `best` point, and `calibrated`,
+  the point at `gamma`, where that was found without test videos. Raises InputError where a class is on both sides.
   """
-  _check(unseen, unseen_prototypes, unseen.names)
-  _check(seen, seen_prototypes, seen.names)
+  check_num_unseen(unseen)
+  check_embedded(unseen, unseen_prototypes, unseen.names)
+  check_embedded(seen, seen_prototypes, seen.names)
   both = sorted(set(unseen.names) & set(seen.names))
   raise_all([f"class {name!r} is both seen and unseen: remove it from the seen classes" for name in both])
   if unseen_prototypes.space != seen_prototypes.space or unseen.level != seen.level:
     raise InputError(
-      f"seen videos are {seen.level}s in {seen_prototypes.space} space, unseen ones {unseen.level}s in "
-      f"{unseen_prototypes.space} space: expected the same of both"
+      f"seen videos are at level {seen.level} in {seen_prototypes.space} space, unseen ones at level {unseen.level} "
+      f"in {unseen_prototypes.space} space: expected the same of both"
     )
   names = unseen.names + seen.names
-  label = np.concatenate([unseen.label, np.asarray(seen.label) + len(unseen.names)])
-  ranks = _ranks(
-    np.concatenate([unseen.embeddings, seen.embeddings]),
-    np.concatenate([unseen_prototypes.vectors, seen_prototypes.vectors]),
-    label,
-    np.ones((1, len(names)), bool),
-  )[0]
-  split = len(unseen.label)
+  label = np.concatenate([_int32(unseen.label), _int32(seen.label) + len(unseen.names)])
+  vectors = np.concatenate([unseen_prototypes.vectors, seen_prototypes.vectors])
+  rank, curve = _rank_and_curve((unseen, seen), vectors, label, len(unseen.names))
+  is_seen = label >= len(unseen.names)
   accuracy = {
-    "seen": metrics.top_k_accuracy(ranks[split:], 1),
-    "unseen": metrics.top_k_accuracy(ranks[:split], 1),
+    "seen": metrics.top_k_accuracy(rank[is_seen], 1),
+    "unseen": metrics.top_k_accuracy(rank[~is_seen], 1),
   }
-  row = _row(unseen, unseen_prototypes.space, "generalized", primary, len(names))
+  row = report_row.empty_row(unseen, unseen_prototypes.space, "generalized", primary, len(names))
   row |= {"num_videos": len(label), "num_skipped": unseen.num_skipped + seen.num_skipped}
-  row |= _top(ranks) | {"per_class": metrics.per_class_accuracy(ranks < 1, label, names)}
-  return row | accuracy | {"harmonic": metrics.harmonic_mean(**accuracy)}
-
-
-def _ranks(embeddings, prototypes, label, masks: Bool[np.ndarray, "P K"]) -> Int[np.ndarray, "P V"]:
-  return np.asarray(
-    classify.ranks(classify.scores(embeddings, prototypes), np.asarray(label, np.int32), masks)
+  row |= report_row.top(rank) | report_row.of_classes(
+    rank[None] < 1, np.ones((1, len(label)), bool), label, names, primary
+  )
+  return (
+    row
+    | accuracy
+    | {
+      "harmonic": metrics.harmonic_mean(**accuracy),
+      "ausuc": generalized.area(curve),
+      "curve": generalized.thin(curve),
+      "best": generalized.best_point(curve),
+      "calibrated": None if gamma is None else generalized.point_at(curve, gamma),
+    }
   )
 
 
-def _half_ranks(videos: EmbeddedVideos, prototypes: Prototypes, rows) -> Int[np.ndarray, "P V"]:
-  return _ranks(
-    videos.embeddings, prototypes.vectors, videos.label, splits.class_masks(rows, len(videos.names))
-  )
+def _rank_and_curve(
+  both: tuple[EmbeddedVideos, EmbeddedVideos],
+  vectors: Float[np.ndarray, "K D"],
+  label: Int[np.ndarray, " V"],
+  num_unseen: int,
+) -> tuple[Int[np.ndarray, " V"], generalized.SeenUnseenCurve]:
+  everyone = np.ones((1, len(vectors)), bool)
+  ranks, margins, right, first = [], [], [], 0
+  for videos in both:
+    for rows, scores in _score(videos.embeddings, vectors):
+      own = label[first : first + len(scores)]
+      first += len(scores)
+      ranks.append(classify.ranks(scores, own, everyone)[0])
+      sides = classify.sides(scores, own, num_unseen)
+      margin = np.asarray(sides.seen, np.float64) - np.asarray(sides.unseen, np.float64)
+      if videos.level == "scores":  # the mean of unit vectors is shorter than 1, and so are averaged scores
+        margin *= np.linalg.norm(np.asarray(videos.embeddings[rows], np.float64), axis=1)
+      margins.append(margin)
+      right.append(sides.right)
+  curve = generalized.seen_unseen_curve(np.concatenate(margins), np.concatenate(right), label >= num_unseen)
+  return np.concatenate(ranks), curve
+
+
+def _score(
+  embeddings: Float[np.ndarray, "V D"], prototypes: Float[np.ndarray, "K D"]
+) -> Iterator[tuple[slice, Float[jax.Array, "C K"]]]:
+  """Cosines of up to _CHUNK rows at a time; an array in one chunk is left as it lies, on whatever devices."""
+  for first in range(0, len(embeddings), _CHUNK):
+    rows = slice(first, first + _CHUNK)
+    chunk = embeddings if len(embeddings) <= _CHUNK else embeddings[rows]
+    yield rows, classify.scores(chunk, prototypes)
+
+
+def _ranks(
+  videos: EmbeddedVideos, prototypes: Prototypes, masks: Bool[np.ndarray, "P K"], hubs: bool
+) -> tuple[Int[np.ndarray, "P V"], Int[np.ndarray, "V N"] | None]:
+  """Ranks in every subset, and with `hubs` the (up to ten) nearest of all classes."""
+  ranks, nearest = [], []
+  for rows, scores in _score(videos.embeddings, prototypes.vectors):
+    ranks.append(classify.ranks(scores, _int32(videos.label)[rows], masks))
+    nearest += [classify.top_k(scores, 10)[1]] if hubs else []
+  return np.concatenate(ranks, axis=1), np.concatenate(nearest) if hubs else None
+
+
+def _int32(label: Int[np.ndarray, " V"]) -> Int[np.ndarray, " V"]:
+  return np.asarray(label, np.int32)
 
 
 def _recomposed_ranks(
@@ -151,75 +222,11 @@ def _recomposed_ranks(
   for seed, classes in enumerate(rows):
     prototypes = make(classes)
     space = prototypes.space
-    _check(videos, prototypes, tuple(videos.names[row] for row in classes))
+    check_embedded(videos, prototypes, tuple(videos.names[row] for row in classes))
     member = np.isin(videos.label, classes)
     position[classes] = np.arange(len(classes))
     # All videos are scored, the others against class 0, so that every split shares one compiled shape.
     label = np.where(member, position[videos.label], 0)
-    split_ranks = _ranks(videos.embeddings, prototypes.vectors, label, np.ones((1, len(classes)), bool))[0]
-    ranks[seed] = np.where(member, split_ranks, -1)
+    split_ranks, _ = _ranks(videos._replace(label=label), prototypes, np.ones((1, len(classes)), bool), False)
+    ranks[seed] = np.where(member, split_ranks[0], -1)
   return space, ranks
-
-
-def _per_class_of_splits(videos: EmbeddedVideos, ranks, members) -> dict[str, float]:
-  """Each class's accuracy, meaned over the splits it is in (a class has the same videos in each)."""
-  counts = members.sum(axis=0)
-  hits = ((ranks < 1) & members).sum(axis=0) / np.maximum(counts, 1)
-  in_some = counts > 0
-  return metrics.per_class_accuracy(hits[in_some], np.asarray(videos.label)[in_some], videos.names)
-
-
-def _top(ranks: Int[np.ndarray, " V"]) -> dict[str, float]:
-  return {"top1": metrics.top_k_accuracy(ranks, 1), "top5": metrics.top_k_accuracy(ranks, 5)}
-
-
-def _row(
-  videos: EmbeddedVideos, space: str, protocol: str, primary: bool, num_classes: int
-) -> dict[str, Any]:
-  return {
-    "dataset": videos.dataset,
-    "protocol": protocol,
-    "space": space,
-    "level": videos.level,
-    "primary": primary,
-    "num_classes": num_classes,
-    "num_videos": len(videos.label),
-    "num_skipped": videos.num_skipped,
-    "num_clips": videos.num_clips,
-    "chance_top1": 100.0 / num_classes,
-    "top1": None,
-    "top5": None,
-    "top1_std": None,
-    "per_class": {},
-    "splits": [],
-  }
-
-
-def _check(videos: EmbeddedVideos, prototypes: Prototypes, names: Sequence[str]) -> None:
-  embeddings, vectors = np.asarray(videos.embeddings), np.asarray(prototypes.vectors)
-  problems = []
-  if tuple(prototypes.names) != tuple(names):
-    problems.append(
-      "prototypes and videos name different classes, or in another order: make both from the same class list"
-    )
-  if vectors.ndim != 2 or embeddings.ndim != 2 or vectors.shape[1:] != embeddings.shape[1:]:
-    problems.append(
-      f"embeddings are {list(embeddings.shape)}, prototypes {list(vectors.shape)}: expected the same width; "
-      "are they of the same model?"
-    )
-  if len(videos.label) == 0:
-    problems.append("no video was embedded: nothing can be scored")
-  elif len(videos.label) != len(embeddings) or not (
-    0 <= np.min(videos.label) <= np.max(videos.label) < len(videos.names)
-  ):
-    problems.append(
-      f"expected a label from 0 to {len(videos.names) - 1} for each of {len(embeddings)} embeddings"
-    )
-  for what, array in (("embedding", embeddings), ("prototype", vectors)):
-    bad = np.flatnonzero(~np.isfinite(array).all(axis=tuple(range(1, array.ndim))))
-    if len(bad):
-      rows = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
-      problems.append(
-        f"{len(bad)} {what}(s) are not finite (rows {rows}): the model diverged or its checkpoint is damaged"
-      )
-  raise_all([f"{videos.dataset}: {problem}" for problem in problems])
