@@ -16,13 +16,17 @@ TINY = {
   "eval.batch_size": 8,
   "eval.num_clips": 2,
   "logging.every_steps": 1,
+  "eval.report": False,
   "train.joint.steps": 3,
 }
 
 # Every config that ships, with every variant.
 VARIANTS = {
   "demo": ("", "e2e"),
-  "e2e_r2plus1d": ("", "baseline", "sun397", "from_sun397"),
+  "e2e_c3d": ("", "activitynet"),
+  "e2e_r2plus1d": ("", "activitynet", "baseline", "sun397", "from_sun397"),
+  "rest101": ("", "activitynet"),
+  "rest18": ("", "activitynet"),
   "rest_encoder": ("vgg16", "mobilenet_v2", "googlenet", "r2plus1d_18", "c3d", "c3d_frozen"),
 }
 SHIPPED = [

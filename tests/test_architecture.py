@@ -22,6 +22,7 @@ ALLOWED = {
   "models": BASE | {"commands"},  # weights.py is a command too
   "methods": BASE | {"config", "classes", "zeroshot", "models"},
   "train": BASE | {"config", "methods", "models"},
+  "reporting": BASE | {"classes", "zeroshot"},
   "data": BASE | {"config", "classes", "commands"},  # profile.py is a command
 }
 
@@ -95,10 +96,9 @@ def test_everything_outside_data_imports_without_optional_parts():
   assert done.returncode == 0, done.stderr
 
 
-def test_classes_import_without_jax():
-  done = _import_all(
-    list(_names(lambda part: part in ("classes", "types", "errors"))), ("jax", "flax", "optax", *OPTIONAL)
-  )
+def test_classes_and_reports_import_without_jax():
+  parts = ("classes", "types", "errors", "report", "reporting")
+  done = _import_all(list(_names(lambda part: part in parts)), ("jax", "flax", "optax", *OPTIONAL))
   assert done.returncode == 0, done.stderr
 
 

@@ -180,6 +180,11 @@ def test_precomputed_features_without_a_data_set_of_them(refused):
   assert "reads precomputed features" in refused(model__backbone="features", model__num_features=5)
 
 
+def test_a_single_unseen_class(refused):
+  err = refused(data__unseen="street:flapping while kicking")
+  assert "has 1 classes (flapping while kicking), expected at least 2" in err
+
+
 def test_training_videos_as_seen_test_videos(refused):
   assert "training videos" in refused(data__seen_test="gym")
 

@@ -45,6 +45,7 @@ class DataConfig:
   num_frames: int = 16
   stride: int = 1  # source frames between two frames of a clip
   overlap_threshold: float = 0.05  # seen classes this near (cosine distance) to an unseen one are removed
+  remove_overlap: bool = True  # False trains on leaking classes too: no zero-shot result (E2E Sup. Table 1)
   validation_fraction: float = 0.02  # of each seen class's videos
   mean: tuple[float, ...] = (0.485, 0.456, 0.406)  # of RGB in [0, 1]
   std: tuple[float, ...] = (0.229, 0.224, 0.225)
@@ -132,6 +133,9 @@ class TransferConfig:
   distinctiveness: float = 0.5  # theta
   max_uses_per_seen: int = 0  # 0: no limit
   solver: str = "milp"
+  use_tuned: bool = (
+    True  # take K, rho and theta from the workdir's tuning.json where it exists (`zsar_jax.tune`)
+  )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +145,7 @@ class EvalConfig:
   frame_order: str = "natural"
   batch_size: int = 16  # videos
   num_splits: int = 10  # half-class splits
+  report: bool = True  # write report.html and its figures at the end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,13 +242,20 @@ def to_flat(config: Config) -> dict[str, Any]:
   return _flatten(to_dict(config))
 
 
+def from_dict(saved: Mapping[str, Any], origin: str) -> Config:
+  """The config that `to_dict` was given. Errors as `load`."""
+  return from_flat(_flatten(saved), origin)
+
+
 def differences(saved: Mapping[str, Any], config: Config) -> list[str]:
   """The keys that change parameters and differ between a saved config (see `to_dict`) and this one.
 
-  A key that the saved config lacks had the value that is its default.
+  A key that the saved config lacks had the value that is its default. Word vectors are no part of a ResT model: they compose
+  prototypes, and say which seen classes leak (see `session`, which compares these).
   """
   current, saved = to_flat(config), to_flat(Config()) | _flatten(saved)
-  keys = [k for k in current if not any(k == f or k.startswith(f + ".") for f in FREE_ON_RESUME)]
+  free = (*FREE_ON_RESUME, "vectors") if config.method == "rest" else FREE_ON_RESUME
+  keys = [k for k in current if not any(k == f or k.startswith(f + ".") for f in free)]
   return [f"{k}: {saved.get(k)!r} in the workdir, {current[k]!r} asked for"
           for k in keys if saved.get(k) != current[k]]  # fmt: skip
 

@@ -3,155 +3,209 @@
 `python -m zsar_jax.main --config FILE --evaluate_only` runs it on the newest good checkpoint.
 """
 
-import json
-import pathlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from zsar_jax.config import Config, to_dict
+from zsar_jax.classes.overlap import cosine_distances
+from zsar_jax.config import to_dict
 from zsar_jax.data.datasets import DataSet
-from zsar_jax.files import write_text
-from zsar_jax.methods.frames import reorder
+from zsar_jax.embedding import SetEmbeddings, make_embedder
+from zsar_jax.seen_embeddings import Origin, SeenStore
 from zsar_jax.session import Session
-from zsar_jax.train.apply import Apply
-from zsar_jax.train.state import TrainState
+from zsar_jax.spaces import Space, make_space, primary_space, seen_prototypes
+from zsar_jax.train.state import TrainState, fingerprint
+from zsar_jax.tuning import warn_if_outdated
 from zsar_jax.types import ClassSet, EvalReport, Prototypes, VideoEmbeddings
-from zsar_jax.zeroshot.protocols import (
-  EmbeddedVideos,
-  PrototypesFor,
-  score_all,
-  score_generalized,
-  score_half,
-)
+from zsar_jax.zeroshot.embedded import EmbeddedVideos
+from zsar_jax.zeroshot.protocols import score_all, score_all_and_half, score_generalized, score_half
+
+NEAREST_SEEN = 10  # classes that a class's distance from the training set is the mean of (E2E section 5.4)
 
 
 class Embedded(NamedTuple):
   """The embedded videos of a run."""
 
-  validation: VideoEmbeddings
-  seen_test: VideoEmbeddings
-  unseen: list[VideoEmbeddings]  # in the order of the corpus's unseen data sets
+  validation: SetEmbeddings
+  seen_test: SetEmbeddings
+  unseen: list[SetEmbeddings]  # in the order of the corpus's unseen data sets
 
 
 class Result(NamedTuple):
-  """The numbers of an evaluation, and the embeddings they were scored from."""
+  """The numbers of an evaluation, and what they were scored from. See `results.py` for the files."""
 
   report: EvalReport
-  embeddings: dict[str, VideoEmbeddings]  # "seen/validation", "seen/test", "unseen/<data set>"
-  prototypes: dict[str, Prototypes]  # "seen", "unseen/<data set>"
+  data_sets: dict[str, DataSet]  # "seen/validation", "seen/test", "unseen/<data set>"
+  embeddings: dict[str, VideoEmbeddings]  # by the same names, in the method's own space
+  placed: dict[str, Float[np.ndarray, "V D"]]  # by the same names: mean embeddings in the primary space
+  prototypes: dict[str, Prototypes]  # by the same names, in the primary space
+  seen: Prototypes  # in the method's own space
 
 
-def evaluate(session: Session, state: TrainState) -> Result:
-  """All protocols on every unseen data set, and the seen classes' validation."""
-  embed = _embedder(session)
-  seen_visual = _seen_means(session, embed, state) if session.method.space == "visual" else None
-  corpus, num_clips = session.corpus, session.config.eval.num_clips
-  seen_test = _embed_videos(session, embed, state, corpus.seen_test, num_clips, "seen test videos")
+def evaluate(session: Session, state: TrainState, *, just_trained: bool = False) -> Result:
+  """All protocols on every unseen data set, and the seen classes' validation.
+
+  `just_trained`: prototypes of an earlier checkpoint that lie in the workdir are made anew; else they are refused.
+
+  Raises:
+    InputError: embeddings that are not finite, prototypes of another checkpoint, fewer than two unseen classes.
+  """
+  corpus = session.corpus
+  embedder = make_embedder(session, state)
+  checkpoint = fingerprint(state)
+  warn_if_outdated(session.tuned, checkpoint)
+  seen_visual = None
+  if session.method.space == "visual":
+    store = SeenStore(session.workdir, origin_of(session, state, checkpoint), replace=just_trained)
+    seen_visual = store.prototypes()
+    seen_visual = embedder.seen_prototypes(store) if seen_visual is None else seen_visual
+  seen_test = embedder.data_set(corpus.seen_test, "seen test videos")
   validation = seen_test
   if corpus.seen_test is not corpus.validation:
-    validation = _embed_videos(session, embed, state, corpus.validation, num_clips, "validation videos")
-  unseen = [_embed_videos(session, embed, state, d, num_clips, d.name) for d in corpus.unseen]
-  return _score(session, Embedded(validation, seen_test, unseen), seen_visual)
+    validation = embedder.data_set(corpus.validation, "validation videos")
+  unseen = [embedder.data_set(d, d.name) for d in corpus.unseen]
+  return _score(session, Embedded(validation, seen_test, unseen), seen_visual, int(state.step), checkpoint)
 
 
-class Space(NamedTuple):
-  """Where the videos of one unseen data set are compared, and with what. `place` brings their embeddings there."""
-
-  place: Callable[[Float32[np.ndarray, "V D"]], Float32[np.ndarray, "V P"]]
-  unseen: Prototypes
-  halves: Prototypes | PrototypesFor  # of half the unseen classes
-  seen: Prototypes
-
-
-def _score(session: Session, embedded: Embedded, seen_visual: Any) -> Result:
+def origin_of(session: Session, state: TrainState, checkpoint: str) -> Origin:
+  """What prototypes of the seen classes are of."""
   corpus = session.corpus
-  seen = _seen_prototypes(session, seen_visual)
-  spaces = [_space(session, d.classes, seen_visual) for d in corpus.unseen]
-  rows: list[dict[str, Any]] = []
-  for data_set, kept, space in zip(corpus.unseen, embedded.unseen, spaces, strict=True):
-    rows += _score_unseen(session, data_set, kept, embedded.seen_test, space)
-    if space.unseen.space == "visual":
-      without = _without_transfer(session, data_set.classes, seen_visual)
-      videos = _videos(session.config, data_set, kept, "video", without)
-      rows.append(score_all(videos, without.unseen, primary=False))
-  for level in ("video", "clip"):
-    videos = _videos(session.config, corpus.validation, embedded.validation, level)
-    rows.append(score_all(videos, seen, primary=level == "video", protocol="validation"))
-  names, prototypes = [f"unseen/{d.name}" for d in corpus.unseen], [space.unseen for space in spaces]
-  recipes = _recipes([d.name for d in corpus.unseen], prototypes, corpus.seen)
-  pretraining = session.pretraining and session.pretraining.as_dict()
-  report = EvalReport(
-    to_dict(session.config),
-    list(corpus.seen.names),
-    corpus.overlap.as_dicts(),
-    recipes,
-    rows,
-    pretraining,
+  return Origin(
+    checkpoint, int(state.step), corpus.seen.names, len(corpus.train.rows), session.config.eval.frame_order
   )
-  embeddings = {"seen/validation": embedded.validation, "seen/test": embedded.seen_test}
-  embeddings |= dict(zip(names, embedded.unseen, strict=True))
-  return Result(report, embeddings, {"seen": seen} | dict(zip(names, prototypes, strict=True)))
 
 
-def _score_unseen(session: Session, unseen: DataSet, kept: VideoEmbeddings, kept_seen: VideoEmbeddings,
-                  space: Space) -> list[dict[str, Any]]:  # fmt: skip
-  """The rows of one unseen data set; videos by their mean embedding are primary, single clips stand beside."""
+def _score(session: Session, embedded: Embedded, seen_visual: Any, step: int, checkpoint: str) -> Result:
+  corpus = session.corpus
+  seen = seen_prototypes(session, seen_visual)
+  primary = primary_space(session)
   rows: list[dict[str, Any]] = []
-  config = session.config
-  for level in ("video", "clip"):
+  spaces: list[Space] = []
+  for data_set, kept in zip(corpus.unseen, embedded.unseen, strict=True):
+    for name in sorted(session.method.spaces, key=lambda name: name != primary):
+      space = make_space(session, name, data_set.classes, seen_visual)
+      if name == primary:
+        spaces.append(space)
+        rows += _score_primary(session, data_set, kept, embedded.seen_test, space)
+      else:
+        rows += _score_beside(session, data_set, kept, space)
+  for level, vectors, label in _levels(embedded.validation.own):
+    videos = _videos(session, corpus.validation, level, vectors, label)
+    rows.append(score_all(videos, seen, primary=level == "video", protocol="validation"))
+  names = [f"unseen/{d.name}" for d in corpus.unseen]
+  return Result(
+    _report(session, rows, [space.unseen for space in spaces], step, checkpoint),
+    {"seen/validation": corpus.validation, "seen/test": corpus.seen_test}
+    | dict(zip(names, corpus.unseen, strict=True)),
+    {"seen/validation": embedded.validation.own, "seen/test": embedded.seen_test.own}
+    | {name: kept.own for name, kept in zip(names, embedded.unseen, strict=True)},
+    {"seen/validation": embedded.validation.own.mean, "seen/test": embedded.seen_test.own.mean}
+    | {n: s.place(s.kept(k).mean) for n, s, k in zip(names, spaces, embedded.unseen, strict=True)},
+    {"seen/validation": seen, "seen/test": seen} | {n: s.unseen for n, s in zip(names, spaces, strict=True)},
+    seen,
+  )
+
+
+def _score_primary(
+  session: Session, data_set: DataSet, kept: SetEmbeddings, kept_seen: SetEmbeddings, space: Space
+) -> list[dict[str, Any]]:
+  """The rows of one unseen data set; of each protocol the one by videos' mean embeddings is primary."""
+  rows: list[dict[str, Any]] = []
+  seen_levels = {level: rest for level, *rest in _levels(space.kept(kept_seen))}
+  for level, vectors, label in _levels(space.kept(kept)):
     primary = level == "video"
-    videos = _videos(config, unseen, kept, level, space)
-    seen_videos = _videos(config, session.corpus.seen_test, kept_seen, level, space)
-    rows.append(score_all(videos, space.unseen, primary=primary))
-    if len(unseen.classes.names) >= 4:
-      rows.append(score_half(videos, space.halves, primary=primary, num_splits=config.eval.num_splits))
-    rows.append(score_generalized(videos, seen_videos, space.unseen, space.seen, primary=primary))
+    videos = _videos(session, data_set, level, space.place(vectors), label)
+    seen_vectors, seen_label = seen_levels[level]
+    seen_videos = _videos(session, session.corpus.seen_test, level, space.place(seen_vectors), seen_label)
+    rows += _score_unseen(session, videos, space, primary)
+    rows.append(
+      score_generalized(
+        videos,
+        seen_videos,
+        space.unseen,
+        space.seen,
+        primary=primary,
+        gamma=session.tuned and session.tuned.gamma,
+      )
+    )
   return rows
 
 
-def _space(session: Session, unseen: ClassSet, seen_visual: Any) -> Space:
-  """The method's own; a visual one with transfer, unless `transfer.space` says semantic."""
-  method = session.method
-  if method.space == "visual" and session.config.transfer.space == "semantic":
-    return _without_transfer(session, unseen, seen_visual)
-  made = method.prototypes(unseen, seen_visual)
-  # The composition of a prototype depends on which other unseen classes are there (ResT Eq. 5).
-  halves = made if method.space == "semantic" else (
-    lambda classes: method.prototypes(unseen.subset(classes), seen_visual))  # fmt: skip
-  return Space(lambda embeddings: embeddings, made, halves, _seen_prototypes(session, seen_visual))
+def _score_beside(
+  session: Session, data_set: DataSet, kept: SetEmbeddings, space: Space
+) -> list[dict[str, Any]]:
+  """The same videos in another space."""
+  own = space.kept(kept)
+  videos = _videos(session, data_set, "video", space.place(own.mean), own.label)
+  return _score_unseen(session, videos, space, primary=False)
 
 
-def _without_transfer(session: Session, unseen: ClassSet, seen_visual: Any) -> Space:
-  """A video stands where the name of its visually nearest seen class stands (ResT Sec. 4.3)."""
-  classes = session.corpus.seen
-  names = Prototypes(unseen.names, unseen.semantic_embeddings, "semantic")
-
-  def place(embeddings: Float32[np.ndarray, "V D"]) -> Float32[np.ndarray, "V P"]:
-    return classes.semantic_embeddings[(_unit(embeddings) @ _unit(seen_visual).T).argmax(1)]
-
-  return Space(place, names, names, Prototypes(classes.names, classes.semantic_embeddings, "semantic"))
-
-
-def _videos(config: Config, data_set: DataSet, kept: VideoEmbeddings, level: str,
-            space: Space | None = None) -> EmbeddedVideos:  # fmt: skip
-  embeddings, num_clips = (kept.mean, config.eval.num_clips) if level == "video" else (kept.first, 1)
-  placed = embeddings if space is None else space.place(embeddings)
-  return EmbeddedVideos(data_set.name, data_set.classes.names, placed, kept.label, num_clips,
-                        data_set.num_skipped, level)  # fmt: skip
+def _score_unseen(
+  session: Session, videos: EmbeddedVideos, space: Space, primary: bool
+) -> list[dict[str, Any]]:
+  """All classes, and the halves of four or more."""
+  num_splits = session.config.eval.num_splits
+  if len(videos.names) < 4:
+    return [score_all(videos, space.unseen, primary=primary)]
+  if isinstance(space.halves, Prototypes):
+    return [*score_all_and_half(videos, space.halves, primary=primary, num_splits=num_splits)]
+  return [
+    score_all(videos, space.unseen, primary=primary),
+    score_half(videos, space.halves, primary=primary, num_splits=num_splits),
+  ]
 
 
-def _seen_prototypes(session: Session, seen_visual: Any) -> Prototypes:
-  classes = session.corpus.seen
-  if seen_visual is None:
-    return Prototypes(classes.names, classes.semantic_embeddings, "semantic")
-  return Prototypes(classes.names, seen_visual, "visual")
+def _levels(kept: VideoEmbeddings) -> Iterator[tuple[str, Float[np.ndarray, "V D"], np.ndarray]]:
+  """(level, vectors, labels): what stands for a video, or every clip for itself."""
+  num_videos, num_clips = kept.clips.shape[:2]
+  yield "video", kept.mean, kept.label
+  yield "scores", kept.mean_unit, kept.label
+  yield "single", kept.single, kept.label
+  yield "clip", kept.clips.reshape(num_videos * num_clips, -1), np.repeat(kept.label, num_clips)
+
+
+def _videos(
+  session: Session, data_set: DataSet, level: str, vectors: Float[np.ndarray, "V D"], label: np.ndarray
+) -> EmbeddedVideos:
+  num_clips = session.config.eval.num_clips if level in ("video", "scores") else 1
+  return EmbeddedVideos(
+    data_set.name, data_set.classes.names, vectors, label, num_clips, data_set.num_skipped, level
+  )
+
+
+def _report(
+  session: Session, rows: list[dict[str, Any]], prototypes: Sequence[Prototypes], step: int, checkpoint: str
+) -> EvalReport:
+  corpus, config = session.corpus, session.config
+  transfer = None
+  if primary_space(session) == "visual":
+    keys = ("num_neighbors", "max_seen_per_unseen", "distinctiveness", "max_uses_per_seen")
+    transfer = {key: getattr(config.transfer, key) for key in keys} | {"tuned": session.tuned is not None}
+  every = [corpus.seen, corpus.removed, *(d.classes for d in corpus.unseen)]
+  return EvalReport(
+    config=to_dict(config),
+    step=step,
+    checkpoint=checkpoint,
+    seen_classes=list(corpus.seen.names),
+    removed_classes=corpus.overlap.as_dicts(),
+    words={name: list(words) for c in every for name, words in zip(c.names, c.words, strict=True)},
+    class_distances={d.name: _distances(corpus.seen, d.classes) for d in corpus.unseen},
+    transfer=transfer,
+    prototypes=_recipes([d.name for d in corpus.unseen], prototypes, corpus.seen),
+    evaluations=rows,
+    pretraining=session.pretraining and session.pretraining.as_dict(),
+  )
+
+
+def _distances(seen: ClassSet, unseen: ClassSet) -> dict[str, float]:
+  """How far each unseen class is from the training set: the mean distance to its nearest seen classes (E2E section 5.4)."""
+  nearest = np.sort(cosine_distances(seen, unseen), axis=0)[:NEAREST_SEEN].mean(0)
+  return {name: round(float(far), 6) for name, far in zip(unseen.names, nearest, strict=True)}
 
 
 def _recipes(
@@ -170,63 +224,11 @@ def _recipes(
   return recipes
 
 
-def _embedder(session: Session) -> Apply:
-  method, frame_order = session.method, session.config.eval.frame_order
-  return session.compile(lambda model, frames: method.embed(model, reorder(frames, frame_order)))
-
-
-def _embedded(session: Session, embed: Apply, state: TrainState, data_set: DataSet, num_clips: int, clips: str,
-              title: str) -> Iterator[tuple[Any, Float32[np.ndarray, "B N D"]]]:  # fmt: skip
-  """Batches with their clips' embeddings, behind a progress bar."""
-  num_batches = -(-len(data_set.rows) // session.reader.eval_batch_size)
-  console = Console()
-  batches = session.apply(embed, state, data_set, num_clips, clips)
-  yield from track(
-    batches, f"embedding {title}", num_batches, console=console, disable=not console.is_terminal
-  )
-
-
-def _embed_videos(session: Session, embed: Apply, state: TrainState, data_set: DataSet, num_clips: int,
-                  title: str) -> VideoEmbeddings:  # fmt: skip
-  parts = []
-  for batch, clips in _embedded(session, embed, state, data_set, num_clips, session.config.eval.clips, title):
-    part = VideoEmbeddings(clips.mean(1), _unit(clips).mean(1), clips[:, 0], batch.label, batch.row)
-    parts.append(VideoEmbeddings(*(array[batch.mask] for array in part)))
-  return VideoEmbeddings(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-
-
-def _seen_means(session: Session, embed: Apply, state: TrainState) -> Float32[np.ndarray, "S D"]:
-  """Visual prototypes of the seen classes: the mean over their training videos, one evenly placed clip each."""
-  num_classes = len(session.corpus.seen.names)
-  sums: Any = 0.0
-  counts = np.zeros(num_classes, np.int64)
-  for batch, clips in _embedded(session, embed, state, session.corpus.train, 1, "even", "training videos"):
-    one_hot = (batch.label[:, None] == np.arange(num_classes)) & batch.mask[:, None]
-    sums = sums + one_hot.T.astype(np.float64) @ clips[:, 0]
-    counts += one_hot.sum(0)
-  return (sums / counts[:, None]).astype(np.float32)  # every seen class has a video: the corpus makes sure
-
-
-def _unit(x: Float[np.ndarray, "*dims D"]) -> Float[np.ndarray, "*dims D"]:
-  return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
-
-
-def write(result: Result, workdir: pathlib.Path, frame_order: str) -> None:
-  """`report.json` and `embeddings.npz`; with frames out of order `report-single.json` and the like."""
-  suffix = "" if frame_order == "natural" else f"-{frame_order}"
-  text = json.dumps(result.report._asdict(), indent=1, ensure_ascii=False)
-  write_text(workdir / f"report{suffix}.json", text + "\n")
-  arrays = {f"{name}/{field}": array for name, kept in result.embeddings.items()
-            for field, array in kept._asdict().items()}  # fmt: skip
-  arrays |= {f"prototypes/{name}": made.vectors for name, made in result.prototypes.items()}
-  np.savez(workdir / f"embeddings{suffix}.npz", allow_pickle=False, **arrays)
-
-
 COLUMNS = ("data set", "protocol", "space", "level", "classes", "videos", "chance", "top-1", "top-5")
 
 
 def print_table(result: Result) -> None:
-  """The primary rows first, then single clips and other spaces."""
+  """The primary rows first, then other ways to average and other spaces."""
   console = Console(width=None if sys.stdout.isatty() else 120)
   table = Table(*COLUMNS, "seen / unseen / harmonic", title="zero-shot accuracy, per cent")
   for column in table.columns[4:]:
@@ -240,13 +242,5 @@ def _cells(row: dict[str, Any]) -> list[str]:
   top1 = f"{row['top1']:.1f}" + (f" ± {row['top1_std']:.1f}" if row["top1_std"] is not None else "")
   three = " / ".join(f"{row[key]:.1f}" for key in ("seen", "unseen", "harmonic") if key in row)
   counts = (str(row["num_classes"]), str(row["num_videos"]), f"{row['chance_top1']:.1f}")
-  return [
-    row["dataset"],
-    row["protocol"],
-    row["space"],
-    row["level"],
-    *counts,
-    top1,
-    f"{row['top5']:.1f}",
-    three,
-  ]
+  where = (row["dataset"], row["protocol"], row["space"], row["level"])
+  return [*where, *counts, top1, f"{row['top5']:.1f}", three]

@@ -14,21 +14,33 @@ from zsar_jax import config as configs
 from zsar_jax.config import Config
 
 
-def run(config: Config, workdir: pathlib.Path, *, evaluate_only: bool, force: bool) -> None:
-  """Trains (unless `evaluate_only`), evaluates, and writes everything into `workdir`.
+def run(
+  config: Config,
+  workdir: pathlib.Path,
+  *,
+  evaluate_only: bool,
+  force: bool,
+  results_folder: pathlib.Path | None = None,
+) -> None:
+  """Trains (unless `evaluate_only`), evaluates, and writes everything into `workdir`, or what evaluation makes into `results_folder`.
 
   Raises:
     InputError: anything the user gave is wrong; nothing was compiled yet.
     CheckpointError: no readable checkpoint where one is needed.
   """
-  from zsar_jax import evaluate
+  from zsar_jax import evaluate, results
   from zsar_jax.session import open_session
 
   session = open_session(config, workdir, must_resume=evaluate_only, force=force)
   state = session.restore() if evaluate_only else session.train()
-  result = evaluate.evaluate(session, state)
-  evaluate.write(result, workdir, config.eval.frame_order)
+  result = evaluate.evaluate(session, state, just_trained=not evaluate_only)
+  folder = results_folder or workdir
+  results.write(session, result, folder)
   evaluate.print_table(result)
+  if config.eval.report and config.eval.frame_order == "natural":
+    from zsar_jax.report import write_report
+
+    print(f"report: {write_report([folder])}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,10 +57,13 @@ def _main(argv: list[str]) -> None:
   parser.add_argument(
     "--force", action="store_true", help="go on although the config differs from the workdir's"
   )
+  parser.add_argument(
+    "--results", type=pathlib.Path, metavar="DIR", help="where evaluation writes (default: the workdir)"
+  )
   args, rest = parser.parse_known_args(argv)
   config = configs.load(args.config, commands.parse_overrides(rest))
   workdir = args.workdir or default_workdir(args.config)
-  run(config, workdir, evaluate_only=args.evaluate_only, force=args.force)
+  run(config, workdir, evaluate_only=args.evaluate_only, force=args.force, results_folder=args.results)
 
 
 def default_workdir(config_path: str) -> pathlib.Path:

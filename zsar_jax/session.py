@@ -24,13 +24,17 @@ from zsar_jax.methods import make_method
 from zsar_jax.methods.backbone import cannot_build, frames_shape, model_problems
 from zsar_jax.methods.base import Method
 from zsar_jax.methods.frames import normalize
+from zsar_jax.models.encode import gather_clips
+from zsar_jax.models.weights_dir import read_class_file
 from zsar_jax.pretraining import Pretraining, begin, find_source, remember
 from zsar_jax.train import loop
 from zsar_jax.train.apply import Apply, make_apply
 from zsar_jax.train.checkpoint import CheckpointError, Checkpoints, has_checkpoints, read_saved_config
 from zsar_jax.train.sharding import check_batch, make_mesh, place_batch, round_up
 from zsar_jax.train.state import Network, Stage, TrainState, make_network, make_stages
-from zsar_jax.types import ClipBatch
+from zsar_jax.tuning import FILE as TUNING
+from zsar_jax.tuning import Tuned, read_tuned, with_tuned
+from zsar_jax.types import EvalBatch
 
 
 class Session(NamedTuple):
@@ -45,21 +49,37 @@ class Session(NamedTuple):
   stages: list[Stage]
   mesh: Mesh
   pretraining: Pretraining | None  # of `model.init_from`
+  tuned: Tuned | None  # transfer coefficients that `zsar_jax.tune` chose; the config holds them already
 
-  def compile(self, function: Callable[[Any, Array], Array]) -> Apply:
-    """jit of `function(model, normalised frames [B,N,T,H,W,C])`, which is then given frames as stored."""
+  def compile(self, function: Callable[[Any, Array, Array], Any]) -> Apply:
+    """jit of `function(model, normalised frames [B,F,...], positions [B,N,T])`, which is then given frames as stored."""
     data, dtype = self.config.data, jnp.dtype(self.config.model.dtype)
-    return make_apply(
-      self.network.graphdef, self.mesh, lambda m, frames: function(m, normalize(frames, data, dtype))
-    )
+
+    def normalized(model: Any, inputs: tuple[Array, Array]) -> Any:
+      frames, positions = inputs
+      return function(model, normalize(frames, data, dtype), positions)
+
+    return make_apply(self.network.graphdef, self.mesh, normalized)
 
   def apply(
     self, apply: Apply, state: TrainState, data_set: DataSet, num_clips: int, clips: str = "even"
-  ) -> Iterator[tuple[ClipBatch, np.ndarray]]:
-    """Every batch of `data_set`, with what `apply` (see `compile`) makes of its frames."""
+  ) -> Iterator[tuple[EvalBatch, Any]]:
+    """Every batch of `data_set`, with what `apply` (see `compile`) makes of it, still on the device.
+
+    The next batch is read and handed to the device before one is given out, so the device waits for neither disk nor reader.
+    """
+    ahead: tuple[EvalBatch, Any] | None = None
     for batch in self.reader.evaluation(data_set, num_clips, clips):
-      placed = place_batch(self.mesh, batch)
-      yield batch, np.asarray(apply(state.params, state.batch_stats, placed.frames))
+      frames, positions = place_batch(self.mesh, (batch.frames, batch.positions))
+      started = (
+        batch._replace(frames=batch.frames[:0]),
+        apply(state.params, state.batch_stats, (frames, positions)),
+      )
+      if ahead is not None:
+        yield ahead
+      ahead = started
+    if ahead is not None:
+      yield ahead
 
   def train(self) -> TrainState:
     """Trains to the end, from the newest checkpoint if there is one."""
@@ -92,25 +112,41 @@ def open_session(
   """
   raise_all(model_problems(config), "the config is wrong:")
   _prepare_workdir(config, workdir, must_resume, force)
+  given, tuned = config, read_tuned(config, workdir)
+  config = with_tuned(config, tuned)
   source = find_source(config, workdir)
   mesh = make_mesh()
   check_batch(config.train.batch_size, mesh.size, config.train.accumulate, config.model.bn_group_size)
   corpus = open_corpus(config)
+  if not force and has_checkpoints(workdir) and read_saved_config(workdir).get("vectors") != config.vectors:
+    _check_seen_classes(workdir, corpus)
   reader = ClipReader(
     config, round_up(config.eval.batch_size, mesh.size), word_table(corpus.seen.words), jax.process_index(),
     jax.process_count(),
   )  # fmt: skip
   _check_contents(corpus, reader.spec)
-  method = make_method(config, corpus.seen)
+  method = make_method(config, corpus.seen, corpus.word_vectors)
   network = _make_network(config, method)
   network, pretraining = begin(config, workdir, source, corpus, method, network)
   stages = make_stages(config, method, network.params, len(corpus.train.rows))
   if not must_resume:
-    write_text(workdir / "config.json", json.dumps(to_dict(config), indent=1) + "\n")
+    write_text(workdir / "config.json", json.dumps(to_dict(given), indent=1) + "\n")
     remember(workdir, corpus.seen.names, pretraining)
-  session = Session(config, workdir, corpus, reader, method, network, stages, mesh, pretraining)
+  session = Session(config, workdir, corpus, reader, method, network, stages, mesh, pretraining, tuned)
   _show(session)
   return session
+
+
+def _check_seen_classes(workdir: pathlib.Path, corpus: Corpus) -> None:
+  """A model that goes on knows certain classes; other word vectors may remove others."""
+  known = read_class_file(workdir)
+  if known is None or tuple(known["seen"]) == corpus.seen.names:
+    return
+  raise InputError(
+    f"workdir {workdir} was trained on {len(known['seen'])} seen classes, these settings leave {len(corpus.seen.names)}, others or in "
+    "another order: with other word vectors other classes are too near an unseen one. Name the classes with data.seen=NAME:@LIST "
+    "and train on them, or give back the vectors of the run"
+  )
 
 
 def _check_contents(corpus: Corpus, spec: ClipSpec) -> None:
@@ -160,10 +196,13 @@ def _validate(session: Session, compiled: dict[str, Apply], stage: Stage, state:
   """Top-1 accuracy (per cent) on the seen classes' validation videos, centre clip, by the phase's own scores."""
   name = stage.phase.name
   if name not in compiled:
-    compiled[name] = session.compile(stage.phase.scores)
+    scores_of = stage.phase.scores
+    compiled[name] = session.compile(
+      lambda model, frames, positions: scores_of(model, gather_clips(frames, positions))
+    )
   validation, hits = session.corpus.validation, 0
   for batch, scores in session.apply(compiled[name], state, validation, num_clips=1):
-    hits += int(((scores.argmax(-1) == batch.label) & batch.mask).sum())
+    hits += int(((np.asarray(scores).argmax(-1) == batch.label) & batch.mask).sum())
   return 100 * hits / len(validation.rows)
 
 
@@ -180,6 +219,9 @@ def _show(session: Session) -> None:
   console.print(
     f"[bold]removed[/bold]  {len(removed)} seen classes too near an unseen one: {_short(removed)}"
   )
+  if session.tuned is not None:
+    told = ", ".join(f"{key}={value}" for key, value in session.tuned.coefficients.items())
+    console.print(f"[bold]transfer[/bold]  coefficients from {TUNING}: {told}")
   for data_set in corpus.unseen:
     console.print(f"[bold]unseen[/bold]  {data_set.name}: {len(data_set.classes.names)} classes, "
                   f"{len(data_set.rows)} videos: {_short(data_set.classes.names)}")  # fmt: skip

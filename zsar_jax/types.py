@@ -6,7 +6,7 @@ Axes, always in this order: B video, N clip, T frame, H W C, D width, K class, L
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, UInt8
+from jaxtyping import Bool, Float16, Float32, Int32, UInt8
 
 
 class ClipBatch(NamedTuple):
@@ -17,6 +17,18 @@ class ClipBatch(NamedTuple):
   words: Int32[np.ndarray, "B L"]  # vocabulary ids of the label's words, 0 where there is none
   mask: Bool[np.ndarray, " B"]
   row: Int32[np.ndarray, " B"]  # row of the data set's index; `index.video_id(row)` names the video
+
+
+class EvalBatch(NamedTuple):
+  """N clips of each of B videos, every frame once however many clips show it. Rows where `mask` is False are padding."""
+
+  frames: (
+    UInt8[np.ndarray, "B F H W C"] | Float32[np.ndarray, "B F D"]
+  )  # F: at least as many as any video has
+  positions: Int32[np.ndarray, "B N T"]  # which of a video's F frames make which clip
+  label: Int32[np.ndarray, " B"]
+  mask: Bool[np.ndarray, " B"]
+  row: Int32[np.ndarray, " B"]
 
 
 class ClassSet(NamedTuple):
@@ -46,11 +58,12 @@ class Prototypes(NamedTuple):
 
 
 class VideoEmbeddings(NamedTuple):
-  """What is kept of every embedded video of a data set (V videos)."""
+  """What is kept of every embedded video of a data set (V videos), in one space."""
 
   mean: Float32[np.ndarray, "V D"]  # mean over clips
   mean_unit: Float32[np.ndarray, "V D"]  # mean over clips of unit vectors: its dot product averages scores
-  first: Float32[np.ndarray, "V D"]  # the first clip alone
+  single: Float32[np.ndarray, "V D"]  # the middle clip alone
+  clips: Float16[np.ndarray, "V N D"]  # unit vectors
   label: Int32[np.ndarray, " V"]
   row: Int32[np.ndarray, " V"]
 
@@ -59,8 +72,15 @@ class EvalReport(NamedTuple):
   """`report.json`: every number of a run. Accuracies in per cent."""
 
   config: dict[str, Any]
+  step: int
+  checkpoint: str  # hash of the parameters that made the embeddings
   seen_classes: list[str]
   removed_classes: list[dict[str, Any]]
-  prototypes: dict[str, list[tuple[str, float]]]
+  words: dict[str, list[str]]  # of every seen, removed and unseen class
+  class_distances: dict[
+    str, dict[str, float]
+  ]  # data set -> unseen class -> distance to its 10 nearest seen ones
+  transfer: dict[str, Any] | None  # the coefficients that composed the prototypes
+  prototypes: dict[str, list[tuple[str, float]]]  # unseen class -> seen classes and their shares
   evaluations: list[dict[str, Any]]
   pretraining: dict[str, Any] | None = None  # borrowed weights, and which of their classes leak

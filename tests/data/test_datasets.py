@@ -157,6 +157,50 @@ def test_classes_of_one_cluster(folder):
     corpus_of(folder, data__num_clusters=6, data__cluster=2)
 
 
+def test_words_of_seen_classes_keep_their_vectors(folder):
+  corpus = corpus_of(folder, data__seen="stills:!surfing+typing")
+  assert corpus.removed.names == ()
+  assert corpus.removed.semantic_embeddings.shape == (0, 16)
+  assert list(corpus.word_vectors) == sorted(word for words in corpus.seen.words for word in words)
+  for name, words in zip(corpus.seen.names, corpus.seen.words, strict=True):
+    (vector,) = (corpus.word_vectors[word] for word in words)
+    row = corpus.seen.names.index(name)
+    np.testing.assert_allclose(corpus.seen.semantic_embeddings[row], vector, atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def leaking(folder):
+  """A data set `again` of three classes, two of them spelled as two of `stills`."""
+  classes = ("fencing", "juggling", "skiing")
+  paths = [folder / "pictures" / f"{name}0.jpg" for name in ("fencing", "rowing", "skiing")]
+  entries = [Entry(str(path), label, f"again/{label}") for label, path in enumerate(paths)]
+  build_records(entries, classes, folder / "again", short_side=24, kind="image", workers=1)
+  return folder
+
+
+def test_leaking_classes_are_removed(leaking):
+  corpus = corpus_of(leaking, data__seen="stills", data__unseen=("again",))
+  assert corpus.removed.names == ("fencing", "skiing")
+  assert corpus.removed.words == (("fence",), ("ski",))
+  assert corpus.removed.semantic_embeddings.shape == (2, 16)
+  assert [name for name, _, _ in corpus.overlap.removed] == list(corpus.removed.names)
+  assert not {"fence", "ski"} & set(corpus.word_vectors)
+
+
+def test_leaking_classes_are_kept_where_the_config_says_so(leaking):
+  said = []
+  corpus = corpus_of(leaking, said, data__seen="stills", data__unseen=("again",), data__remove_overlap=False)
+  assert corpus.seen.names == CLASSES
+  assert corpus.overlap.kept.tolist() == list(range(8))
+  assert corpus.overlap.removed == corpus.removed.names == ()
+  assert corpus.unseen[0].classes.names == ("fencing", "juggling", "skiing")
+  (loud,) = [text for text in said if "ZERO-SHOT" in text]
+  assert "2 of 8 seen classes" in loud
+  assert "fencing (as fencing), skiing (as skiing)" in loud
+  with pytest.raises(InputError, match="class 'fencing' of data set 'stills'"):
+    corpus_of(leaking, data__seen="stills", data__unseen=("stills:fencing",), data__remove_overlap=False)
+
+
 def test_short_videos_are_counted(records):
   said = []
   corpus_of(
@@ -183,6 +227,7 @@ def test_a_reader_gives_each_process_its_share(folder):
   whole = next(reader.evaluation(corpus.unseen[0], 2, "random"))
   second = next(reader._replace(process_index=1, process_count=2).evaluation(corpus.unseen[0], 2, "random"))
   np.testing.assert_array_equal(second.frames, whole.frames[2:])
+  np.testing.assert_array_equal(second.positions, whole.positions[2:])
   with pytest.raises(InputError, match="not a multiple of the 3 processes"):
     reader._replace(process_count=3).training(corpus.train, 0)
   scaled = dataclasses.replace(config, data=dataclasses.replace(config.data, scales=(0.5,)))

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_videos import frame_numbers, ramp_frames, write_video
+from tiny_videos import clips_of, frame_numbers, ramp_frames, write_video
 
 from zsar_jax.data.build import build_records
 from zsar_jax.data.index import open_index
@@ -33,7 +33,7 @@ def train(index, spec=SPEC, steps=3, **options):
 def evaluate(index, spec=SPEC, **options):
   rows = np.arange(len(index))
   options = {"batch_size": 2, "num_clips": 3, "workers": 2} | options
-  return list(eval_batches(index, rows, index.label, WORDS, spec, **options))
+  return list(eval_batches(index, rows, index.label, spec, **options))
 
 
 def gradient(height, width):
@@ -107,11 +107,11 @@ def test_a_still_moves_otherwise_every_epoch_and_is_read_once_a_clip(stills):
 
 def test_stills_are_evaluated_with_the_same_motions_every_time(stills):
   once, again = evaluate(stills, seed=3), evaluate(stills, seed=3, batch_size=5)
-  mine = np.concatenate([b.frames[b.mask] for b in once])
+  mine = np.concatenate([clips_of(b)[b.mask] for b in once])
   assert mine.shape == (5, 3, 6, 24, 24, 3)
-  np.testing.assert_array_equal(mine, np.concatenate([b.frames[b.mask] for b in again]))
+  np.testing.assert_array_equal(mine, np.concatenate([clips_of(b)[b.mask] for b in again]))
   assert len({clip.tobytes() for clip in mine.reshape(15, -1)}) == 15
-  other = np.concatenate([b.frames[b.mask] for b in evaluate(stills, seed=4)])
+  other = np.concatenate([clips_of(b)[b.mask] for b in evaluate(stills, seed=4)])
   assert (mine != other).any()
 
 
@@ -130,8 +130,8 @@ def test_features_are_the_sampled_vectors(vectors):
   spec = ClipSpec(4, 2, 16, width=7)
   for batch in evaluate(index, spec, num_clips=1):
     assert batch.frames.dtype == np.float32
-    assert batch.frames.shape == (2, 1, 4, 7)
-    for row, clip in zip(batch.row, batch.frames[:, 0], strict=True):
+    assert batch.frames.shape == (2, 4, 7)
+    for row, clip in zip(batch.row, clips_of(batch)[:, 0], strict=True):
       array = arrays[int(index.video_id(row))]
       start = max(len(array) - 7, 0) // 2
       np.testing.assert_array_equal(clip, array[(start + 2 * np.arange(4)) % len(array)])
@@ -156,7 +156,7 @@ def whole_frames(index, row, numbers):
 def test_a_larger_store_is_shrunk_while_decoding(large):
   """Stored at 48, wanted at 24: the same picture as a box mean of 2 x 2 pixels, centre-cropped."""
   (first, *_) = evaluate(large, ClipSpec(6, 1, 16, short_side=24), num_clips=1, batch_size=3)
-  for row, clip in zip(first.row, first.frames[:, 0], strict=True):
+  for row, clip in zip(first.row, clips_of(first)[:, 0], strict=True):
     stored = whole_frames(large, row, range(3, 9)).astype(float)
     half = stored.reshape(6, 24, 2, 32, 2, 3).mean((2, 4))
     np.testing.assert_allclose(clip, half[:, 4:20, 8:24], atol=6)
@@ -165,7 +165,7 @@ def test_a_larger_store_is_shrunk_while_decoding(large):
 def test_a_store_of_any_size_is_resized(large):
   """Stored at 48, wanted at 36: a crop of 24 shows 32 stored pixels."""
   (first, *_) = evaluate(large, ClipSpec(6, 1, 24, short_side=36), num_clips=1, batch_size=3)
-  for row, clip in zip(first.row, first.frames[:, 0], strict=True):
+  for row, clip in zip(first.row, clips_of(first)[:, 0], strict=True):
     window = whole_frames(large, row, range(3, 9))[:, 8:40, 16:48]
     assert clip.shape == (6, 24, 24, 3)
     np.testing.assert_allclose(clip.mean((1, 2)), window.mean((1, 2)), atol=1.5)
@@ -206,4 +206,4 @@ def test_png_frames_of_another_writer(tmp_path):
   assert (np.diff(numbers) == 2).all()
   np.testing.assert_array_equal(batch.frames[:, 0, :, 0, 0, 0], 9 * numbers)  # without loss
   (half, *_) = evaluate(index, ClipSpec(4, 2, 8, short_side=12), num_clips=1, batch_size=3)
-  np.testing.assert_array_equal(half.frames[0, 0, :, 3, 3, 0] // 9, [1, 3, 5, 7])
+  np.testing.assert_array_equal(clips_of(half)[0, 0, :, 3, 3, 0] // 9, [1, 3, 5, 7])

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from tiny_videos import frame_numbers
+from tiny_videos import clips_of, frame_numbers
 
 from zsar_jax.data import sampling
 from zsar_jax.data.index import RecordError, open_index
@@ -27,7 +27,7 @@ def train(index, rows=ROWS, *, steps=5, **options):
 
 def evaluate(index, rows=ROWS, spec=SPEC, **options):
   options = {"batch_size": 4, "num_clips": 3, "workers": 2} | options
-  return list(eval_batches(index, rows, index.label[rows], WORDS, spec, **options))
+  return list(eval_batches(index, rows, index.label[rows], spec, **options))
 
 
 def assert_same(one, other):
@@ -113,7 +113,7 @@ def test_eval_visits_each_row_once_in_order_and_pads(index):
   assert [batch.mask.tolist() for batch in batches] == [[True] * 4, [True] * 3 + [False]]
   kept = np.concatenate([batch.row[batch.mask] for batch in batches])
   np.testing.assert_array_equal(kept, ROWS)
-  frames = np.concatenate([batch.frames[batch.mask] for batch in batches])
+  frames = np.concatenate([clips_of(batch)[batch.mask] for batch in batches])
   assert frames.shape == (7, 3, 4, 16, 16, 3)
   expected = sampling.even_clips(index.num_frames[ROWS], 3, 4, 2)
   np.testing.assert_array_equal(frame_numbers(frames), expected)
@@ -131,18 +131,19 @@ def test_released_clips(index):
   spec = SPEC._replace(stride=1)
   (first, _) = evaluate(index, spec=spec, clips="released")
   expected = sampling.released_clips(index.num_frames[ROWS[:4]], 3, 4)
-  np.testing.assert_array_equal(frame_numbers(first.frames), expected)
+  np.testing.assert_array_equal(frame_numbers(clips_of(first)), expected)
 
 
 def test_random_clips_are_the_same_every_time(index):
   one, again = evaluate(index, clips="random", seed=5), evaluate(index, clips="random", seed=5, batch_size=2)
-  frames = [np.concatenate([batch.frames[batch.mask] for batch in side]) for side in (one, again)]
+  frames = [np.concatenate([clips_of(batch)[batch.mask] for batch in side]) for side in (one, again)]
   np.testing.assert_array_equal(*frames)
   draws = sampling.eval_draws(5, ROWS, 3, 1)[..., 0]
   expected = sampling.random_clips(index.num_frames[ROWS], 4, 2, draws)
   np.testing.assert_array_equal(frame_numbers(frames[0]), expected)
   assert any(
-    (a.frames != b.frames).any() for a, b in zip(one, evaluate(index, clips="random", seed=6), strict=True)
+    (clips_of(a) != clips_of(b)).any()
+    for a, b in zip(one, evaluate(index, clips="random", seed=6), strict=True)
   )
 
 
@@ -151,9 +152,10 @@ def test_a_frame_that_several_clips_show_is_decoded_once(index):
   from zsar_jax.data.plans import evaluation_plan, video_geometry
 
   plan = evaluation_plan(index, ROWS, 25, "even", SPEC, 0, video_geometry(index, ROWS, SPEC))
-  assert plan.places.size == 700
+  assert plan.positions.size == 700
+  assert plan.places.shape == (7, 24)  # the longest video
   assert plan.take.size < index.num_frames[ROWS].sum() + 16
-  frames = np.concatenate([batch.frames[batch.mask] for batch in evaluate(index, num_clips=25)])
+  frames = np.concatenate([clips_of(batch)[batch.mask] for batch in evaluate(index, num_clips=25)])
   expected = sampling.even_clips(index.num_frames[ROWS], 25, 4, 2)
   np.testing.assert_array_equal(frame_numbers(frames), expected)
 
@@ -184,9 +186,12 @@ def train(start, steps):
   batches = train_batches(index, rows, index.label[rows], words, spec, seed=1, start_step=start, **options)
   return list(itertools.islice(batches, steps))
 
+def clips(batches):
+  return [b.frames[np.arange(len(b.frames))[:, None, None], b.positions] for b in batches]
+
 whole, resumed = train(0, 6), train(4, 2)
-test = list(eval_batches(index, rows, index.label[rows], words, spec, num_clips=3, **options))
-np.savez(out, train=[b.frames for b in whole], rows=[b.row for b in whole], test=[b.frames for b in test],
+test = list(eval_batches(index, rows, index.label[rows], spec, num_clips=3, **options))
+np.savez(out, train=[b.frames for b in whole], rows=[b.row for b in whole], test=clips(test),
          mask=[b.mask for b in test], resumed=[b.frames for b in resumed])
 """
 
@@ -202,7 +207,7 @@ def test_two_real_processes_share_what_one_reads(records, index, tmp_path):
   np.testing.assert_array_equal(both["rows"], [batch.row for batch in one])
   np.testing.assert_array_equal(both["train"], [batch.frames for batch in one])
   np.testing.assert_array_equal(both["resumed"], [batch.frames for batch in one[4:]])
-  np.testing.assert_array_equal(both["test"], [batch.frames for batch in test])
+  np.testing.assert_array_equal(both["test"], [clips_of(batch) for batch in test])
   np.testing.assert_array_equal(both["mask"], [batch.mask for batch in test])
 
 

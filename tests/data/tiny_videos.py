@@ -29,6 +29,12 @@ def frame_numbers(frames: np.ndarray, first: int = 0) -> np.ndarray:
   return np.rint((frames.astype(float).mean(axis=(-3, -2, -1)) - first) / 9).astype(int)
 
 
+def clips_of(batch) -> np.ndarray:
+  """The clips [B, N, T, ...] of a batch of evaluation."""
+  videos = np.arange(len(batch.frames))[:, None, None]
+  return batch.frames[videos, batch.positions]
+
+
 def write_video(path: pathlib.Path, frames: np.ndarray, fps: int = 10) -> pathlib.Path:
   """Writes frames in the usual codec of the path's suffix."""
   codec, pixels = CODECS[path.suffix]

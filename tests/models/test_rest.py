@@ -182,10 +182,13 @@ def test_frames_shared_by_overlapping_clips_give_the_same_embeddings(model):
 
   def both(model, video):
     clips = jax.vmap(lambda frames, where: frames[where])(video, positions)
-    return model.embed(clips), model.embed_shared(video, positions)
+    named = model.infer_clips(video, positions, with_words=True)
+    return model.embed(clips), model.infer_clips(video, positions).visual, named
 
-  one_by_one, shared = call(both, model, video)
+  one_by_one, shared, named = call(both, model, video)
   np.testing.assert_allclose(shared, one_by_one, rtol=1e-5, atol=1e-5)
+  np.testing.assert_allclose(named.visual, shared, rtol=1e-5, atol=1e-5)
+  assert named.word_logits.shape[:3] == (2, 3, 4)
 
 
 def test_size_of_the_papers_transformer():

@@ -78,7 +78,7 @@ def test_variants_that_read_words_are_given_masks_never_the_true_words(variant):
 
   def three(model, frames):
     masked = model(frames, jnp.ones((3, 4), int), train=False).visual
-    return masked, model.embed(frames[:, None])[:, 0], model.embed_shared(frames, positions)[:, 0]
+    return masked, model.embed(frames[:, None])[:, 0], model.infer_clips(frames, positions).visual[:, 0]
 
   masked, embedded, shared = call(three, model, frames)
   np.testing.assert_allclose(embedded, masked, rtol=1e-4, atol=1e-5)

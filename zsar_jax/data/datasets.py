@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float32, Int
 
-from zsar_jax.classes.embeddings import class_sets, join_class_sets
+from zsar_jax.classes.embeddings import join_class_sets, read_whole_classes
 from zsar_jax.classes.overlap import Overlap, find_overlap
 from zsar_jax.classes.vectors import check_spec
+from zsar_jax.classes.vocabulary import vocabulary
 from zsar_jax.config import Config
 from zsar_jax.data import storage
 from zsar_jax.data.generated import NAMES as GENERATED
@@ -20,7 +21,7 @@ from zsar_jax.data.references import Reference, check_roles, choose_classes, par
 from zsar_jax.data.sampling import num_looped
 from zsar_jax.data.subsets import keep_classes, keep_videos
 from zsar_jax.errors import InputError, did_you_mean, raise_all
-from zsar_jax.types import ClassSet, ClipBatch
+from zsar_jax.types import ClassSet, ClipBatch, EvalBatch
 
 
 class DataSet(NamedTuple):
@@ -47,6 +48,9 @@ class Corpus(NamedTuple):
   validation: DataSet
   unseen: list[DataSet]
   seen_test: DataSet
+  removed: ClassSet  # the classes of `overlap.removed`, in that order
+  # Unit vectors of the words of `seen`, in the order of `vocabulary`; none of a sentence encoder.
+  word_vectors: dict[str, Float32[np.ndarray, " E"]]
 
 
 def open_corpus(config: Config, say: Callable[[str], None] = print) -> Corpus:
@@ -70,26 +74,30 @@ def open_corpus(config: Config, say: Callable[[str], None] = print) -> Corpus:
   check_roles(references[:num_roles], chosen[:num_roles])
   _check_seen_test(references[0], config.data.seen_test)
   sources = {text: r.name for text, r in zip(texts, references, strict=True)}
-  sets = class_sets(dict(zip(texts, chosen, strict=True)), config.vectors, sources)
-  data_sets = {text: _data_set(name, indexes[name], sets[text]) for text, name in sources.items()}
-  corpus = _assign_roles(config, data_sets, say)
+  reading = read_whole_classes(dict(zip(texts, chosen, strict=True)), config.vectors, sources)
+  data_sets = {text: _data_set(name, indexes[name], reading.sets[text]) for text, name in sources.items()}
+  corpus = _assign_roles(config, data_sets, reading.vectors.found, say)
   more = [] if corpus.seen_test is corpus.validation else [corpus.seen_test]
   for data_set in (corpus.train, corpus.validation, *corpus.unseen, *more):
     _say_looped(data_set, config, say)
   return corpus
 
 
-def _assign_roles(config: Config, data_sets: dict[str, DataSet], say: Callable[[str], None]) -> Corpus:
+def _assign_roles(
+  config: Config,
+  data_sets: dict[str, DataSet],
+  vectors: dict[str, Float32[np.ndarray, " E"]],
+  say: Callable[[str], None],
+) -> Corpus:
   everything = data_sets[config.data.seen]
   unseen = [data_sets[text] for text in config.data.unseen]
-  overlap = find_overlap(
-    everything.classes, join_class_sets([d.classes for d in unseen]), config.data.overlap_threshold
-  )
-  if len(overlap.kept) < 2:
-    raise InputError(
-      f"data.seen {config.data.seen!r}: {len(overlap.kept)} classes are left after removing those nearer than "
-      f"{config.data.overlap_threshold} to an unseen class, expected at least 2"
-    )
+  raise_all([
+    f"unseen data set {d.name!r} has {len(d.classes.names)} classes ({', '.join(d.classes.names)}), expected at least 2: any guess "
+    "among one is right"
+    for d in unseen if len(d.classes.names) < 2
+  ])  # fmt: skip
+  overlap = _find_overlap(config, everything.classes, [d.classes for d in unseen], say)
+  removed = everything.classes.subset(np.setdiff1d(np.arange(len(everything.classes.names)), overlap.kept))
   kept_classes = everything.classes.subset(overlap.kept)
   seen = kept_classes.subset(keep_classes(kept_classes.semantic_embeddings, config.data))
   kept = _relabel(everything, everything.classes.names, seen)
@@ -102,7 +110,29 @@ def _assign_roles(config: Config, data_sets: dict[str, DataSet], say: Callable[[
   if len(train.rows) < len(whole.rows) or len(seen.names) < len(kept_classes.names):
     say(f"training on a subset: {len(seen.names)} of {len(kept_classes.names)} seen classes, {len(train.rows)} of their "
         f"{len(whole.rows)} training videos")  # fmt: skip
-  return Corpus(seen, overlap, train, validation, unseen, _seen_test(config, data_sets, seen, validation))
+  seen_test = _seen_test(config, data_sets, seen, validation)
+  words = {word: vectors[word] for word in vocabulary(seen.words) if word in vectors}
+  return Corpus(seen, overlap, train, validation, unseen, seen_test, removed, words)
+
+
+def _find_overlap(
+  config: Config, seen: ClassSet, unseen: Sequence[ClassSet], say: Callable[[str], None]
+) -> Overlap:
+  """Which seen classes are trained on; all of them, said loudly, with `data.remove_overlap` False."""
+  threshold = config.data.overlap_threshold
+  overlap = find_overlap(seen, join_class_sets(unseen), threshold)
+  if not config.data.remove_overlap:
+    names = ", ".join(f"{name} (as {other})" for name, other, _ in overlap.removed[:5])
+    more = f", … ({len(overlap.removed) - 5} more)" if len(overlap.removed) > 5 else ""
+    say(f"NOT A ZERO-SHOT RESULT: 'data.remove_overlap' is False, so {len(overlap.removed)} of {len(seen.names)} seen classes are "
+        f"trained on although they lie within {threshold} of an unseen one: {names or 'none'}{more}")  # fmt: skip
+    overlap = overlap._replace(kept=np.arange(len(seen.names)), removed=())
+  if len(overlap.kept) < 2:
+    raise InputError(
+      f"data.seen {config.data.seen!r}: {len(overlap.kept)} classes are left after removing those nearer than "
+      f"{threshold} to an unseen class, expected at least 2"
+    )
+  return overlap
 
 
 def _check_seen_test(seen: Reference, seen_test: str) -> None:
@@ -219,11 +249,10 @@ class ClipReader(NamedTuple):
       process_index=self.process_index, process_count=self.process_count, workers=self.config.data.workers or None,
     )  # fmt: skip
 
-  def evaluation(self, data_set: DataSet, num_clips: int, clips: str = "even") -> Iterator[ClipBatch]:
-    """Every video once, in order; `clips` is "even", "random" or "released" (see `data.sampling`)."""
-    words = np.zeros((len(data_set.classes.names), self.words.shape[1]), np.int32)
+  def evaluation(self, data_set: DataSet, num_clips: int, clips: str = "even") -> Iterator[EvalBatch]:
+    """Every video once, in order, every frame of it once; `clips` is "even", "random" or "released" (see `data.sampling`)."""
     return eval_batches(
-      data_set.videos, data_set.rows, data_set.labels, words, self.spec,
+      data_set.videos, data_set.rows, data_set.labels, self.spec,
       batch_size=self.eval_batch_size, num_clips=num_clips, clips=clips, seed=self.config.seed,
       process_index=self.process_index, process_count=self.process_count, workers=self.config.data.workers or None,
     )  # fmt: skip

@@ -19,7 +19,7 @@ from zsar_jax.data.index import VideoIndex
 from zsar_jax.data.plans import ClipSpec, Plan, evaluation_plan, training_plan, video_geometry
 from zsar_jax.data.stream import Steps, read_steps
 from zsar_jax.errors import raise_all
-from zsar_jax.types import ClipBatch
+from zsar_jax.types import ClipBatch, EvalBatch
 
 EVAL_CLIPS = ("even", "random", "released")
 
@@ -59,11 +59,11 @@ def train_batches(
       batch that processes cannot share.
     RecordError: while iterating, where stored bytes are not what was written.
   """
-  problems = _problems(index, rows, labels, words, spec, batch_size, process_index, process_count)
+  problems = _problems(index, rows, labels, len(words), spec, batch_size, process_index, process_count)
   raise_all(problems)
   share = _share(batch_size, process_index, process_count)
   steps = train_steps(index, rows, spec, batch_size=batch_size, seed=seed, start_step=start_step, share=share)
-  return _batches(steps, rows, labels, words, workers)
+  return _train_batches(steps, rows, labels, words, workers)
 
 
 def train_steps(
@@ -76,7 +76,7 @@ def train_steps(
   def plan(step: int) -> Plan:
     positions, numbers = (a[share] for a in sampling.global_rows(len(rows), seed, step, batch_size))
     planned = training_plan(index, rows[positions], numbers, spec, seed, geometry)
-    return planned._replace(positions=positions, mask=np.ones(len(positions), bool))
+    return planned._replace(members=positions, mask=np.ones(len(positions), bool))
 
   return Steps(index, spec, geometry, plan, start_step, None)
 
@@ -85,7 +85,6 @@ def eval_batches(
   index: VideoIndex,
   rows: Int[np.ndarray, " V"],
   labels: Int[np.ndarray, " V"],
-  words: Int32[np.ndarray, "K L"],
   spec: ClipSpec,
   *,
   batch_size: int,
@@ -95,9 +94,12 @@ def eval_batches(
   process_index: int = 0,
   process_count: int = 1,
   workers: int | None = None,
-) -> Iterator[ClipBatch]:
+) -> Iterator[EvalBatch]:
   """Each row once, in order, `num_clips` centre-cropped clips a video; `spec.scales` is not used.
 
+  Frames are uint8 [B, F, crop, crop, 3], float32 [B, F, D] of features: those that a video's clips show, each once and
+  ascending, then its last one over again. F is what the video of the batch with most frames needs, rounded up (see
+  `sampling.round_up_frames`), T for one clip, and N·T for still images; the same in every process.
   The last batch is padded with rows whose `mask` is False; every process yields the same number of batches.
   Arguments and errors as `train_batches`, and:
 
@@ -107,7 +109,7 @@ def eval_batches(
       E2E's released code tests; stride 1 only). A still image has N random motions whatever this says.
     seed: of the random starts and motions, with the row of the video and the number of the clip.
   """
-  problems = _problems(index, rows, labels, words, spec, batch_size, process_index, process_count)
+  problems = _problems(index, rows, labels, None, spec, batch_size, process_index, process_count)
   if clips not in EVAL_CLIPS:
     problems.append(f"clips={clips!r}: expected one of {', '.join(map(repr, EVAL_CLIPS))}")
   if clips == "released" and spec.stride != 1:
@@ -118,38 +120,46 @@ def eval_batches(
   geometry = video_geometry(index, rows, spec)
 
   def plan(step: int) -> Plan:
-    places = step * batch_size + np.arange(batch_size)[share]
-    positions = np.minimum(places, len(rows) - 1)  # padding repeats the last video
-    planned = evaluation_plan(index, rows[positions], num_clips, clips, spec, seed, geometry)
-    return planned._replace(positions=positions, mask=places < len(rows))
+    places = step * batch_size + np.arange(batch_size)
+    members = np.minimum(places, len(rows) - 1)  # padding repeats the last video
+    planned = evaluation_plan(index, rows[members], num_clips, clips, spec, seed, geometry, share)
+    return planned._replace(members=members[share], mask=(places < len(rows))[share])
 
   steps = Steps(index, spec, geometry, plan, 0, -(-len(rows) // batch_size))
-  return _batches(steps, rows, labels, words, workers)
+  return _eval_batches(steps, rows, labels, workers)
 
 
 def _share(batch_size: int, process_index: int, process_count: int) -> slice:
   return slice(*(p * batch_size // process_count for p in (process_index, process_index + 1)))
 
 
-def _batches(
+def _train_batches(
   steps: Steps, rows: np.ndarray, labels: np.ndarray, words: np.ndarray, workers: int | None
 ) -> Iterator[ClipBatch]:
   """Labels and words never go through TensorFlow."""
   labels, words = np.asarray(labels, np.int32), np.asarray(words, np.int32)
   for plan, frames in read_steps(steps, workers):
-    label = labels[plan.positions]
-    yield ClipBatch(frames, label, words[label], plan.mask, np.asarray(rows)[plan.positions].astype(np.int32))
+    label = labels[plan.members]
+    yield ClipBatch(frames, label, words[label], plan.mask, np.asarray(rows)[plan.members].astype(np.int32))
 
 
-def _problems(index, rows, labels, words, spec, batch_size, process_index, process_count) -> list[str]:
+def _eval_batches(
+  steps: Steps, rows: np.ndarray, labels: np.ndarray, workers: int | None
+) -> Iterator[EvalBatch]:
+  labels, rows = np.asarray(labels, np.int32), np.asarray(rows, np.int32)
+  for plan, frames in read_steps(steps, workers):
+    yield EvalBatch(frames, plan.positions, labels[plan.members], plan.mask, rows[plan.members])
+
+
+def _problems(index, rows, labels, num_classes, spec, batch_size, process_index, process_count) -> list[str]:
   problems = []
   labels = np.asarray(labels)
   if not len(rows):
     problems.append(f"no videos to read from {index.directory}: every row was filtered out")
   if len(rows) != len(labels):
     problems.append(f"{len(rows)} rows but {len(labels)} labels")
-  if len(labels) and not 0 <= labels.min() <= labels.max() < len(words):
-    problems.append(f"labels from {labels.min()} to {labels.max()}, but words for {len(words)} classes")
+  if num_classes is not None and len(labels) and not 0 <= labels.min() <= labels.max() < num_classes:
+    problems.append(f"labels from {labels.min()} to {labels.max()}, but words for {num_classes} classes")
   if batch_size < 1 or batch_size % process_count:
     problems.append(
       f"batch_size {batch_size} is not a multiple of the {process_count} processes: each reads an equal share"

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int, Int64
+from jaxtyping import Bool, Float64, Int, Int32, Int64
 
 from zsar_jax.data import augment, sampling
 from zsar_jax.data.augment import Geometry
@@ -33,9 +33,12 @@ class Plan(NamedTuple):
   frames: Int[np.ndarray, "B F"]  # to read
   take: Int[np.ndarray, "G E"]  # which of the B·F frames each element decodes
   cuts: tuple[np.ndarray, ...]  # each [G, ...]: the windows or moving boxes of the elements
-  places: Int[np.ndarray, "B N T"]  # which of the decoded pictures make which clip
+  # Which of the decoded pictures stand where in the batch: [B, N, T] in training, [B, F] in evaluation.
+  places: Int[np.ndarray, "B ..."]
+  # Evaluation: which of a video's pictures make which clip.
+  positions: Int32[np.ndarray, "B N T"] = np.zeros((0, 0, 0), np.int32)
   # Of the videos among the rows that are read in this run.
-  positions: Int[np.ndarray, " B"] = np.zeros(0, np.int64)
+  members: Int[np.ndarray, " B"] = np.zeros(0, np.int64)
   mask: Bool[np.ndarray, " B"] = np.zeros(0, bool)  # False: padding
 
 
@@ -70,27 +73,44 @@ def training_plan(
 
 def evaluation_plan(
   index: VideoIndex, rows: Int[np.ndarray, " B"], num_clips: int, clips: str, spec: ClipSpec, seed: int,
-  geometry: Geometry | None,
+  geometry: Geometry | None, share: slice = slice(None),
 ) -> Plan:  # fmt: skip
   """`num_clips` clips a video, centre crops; of still images, the same random motions every time.
 
-  A frame that several clips show is decoded once.
+  A frame that several clips show is read, decoded and handed over once. The number F of frames that a video is given follows from
+  all `rows`, so that processes which plan their own `share` of the same batch agree on it.
   """
   if index.kind == "image":
-    return _stills(index, rows, sampling.eval_draws(seed, rows, num_clips, 6), spec)
-  lengths = index.num_frames[rows]
-  if clips == "even":
-    frames = sampling.even_clips(lengths, num_clips, spec.num_frames, spec.stride)
-  elif clips == "random":
-    draws = sampling.eval_draws(seed, rows, num_clips, 1)[..., 0]
-    frames = sampling.random_clips(lengths, spec.num_frames, spec.stride, draws)
-  else:
-    frames = sampling.released_clips(lengths, num_clips, spec.num_frames)
+    rows = rows[share]
+    planned = _stills(index, rows, sampling.eval_draws(seed, rows, num_clips, 6), spec)
+    positions = np.arange(num_clips * spec.num_frames, dtype=np.int32).reshape(num_clips, -1)
+    return planned._replace(
+      places=planned.places.reshape(len(rows), -1), positions=np.tile(positions, (len(rows), 1, 1))
+    )
+  frames, positions = sampling.distinct_frames(_clip_frames(index, rows, num_clips, clips, spec, seed))
+  most = num_clips * spec.num_frames
+  num = most if num_clips == 1 else sampling.round_up_frames(frames.shape[1], most)
+  frames = np.pad(frames, ((0, 0), (0, num - frames.shape[1])), mode="edge")
+  rows, frames, positions = rows[share], frames[share], positions[share]
   if geometry is None:
-    return _whole(rows, frames)
+    return _whole(rows, frames[:, None])._replace(
+      places=np.arange(frames.size).reshape(frames.shape), positions=positions
+    )
   height, width = _decoded_size(index, rows, geometry)
   sides = augment.sides_of_crop(height, width, spec.crop, spec.short_side)
-  return _once(rows, frames, augment.centre_windows(height, width, sides))
+  return _once(rows, frames, augment.centre_windows(height, width, sides))._replace(positions=positions)
+
+
+def _clip_frames(
+  index: VideoIndex, rows: Int[np.ndarray, " B"], num_clips: int, clips: str, spec: ClipSpec, seed: int
+) -> Int64[np.ndarray, "B N T"]:
+  lengths = index.num_frames[rows]
+  if clips == "even":
+    return sampling.even_clips(lengths, num_clips, spec.num_frames, spec.stride)
+  if clips == "random":
+    draws = sampling.eval_draws(seed, rows, num_clips, 1)[..., 0]
+    return sampling.random_clips(lengths, spec.num_frames, spec.stride, draws)
+  return sampling.released_clips(lengths, num_clips, spec.num_frames)
 
 
 def _decoded_size(index: VideoIndex, rows: np.ndarray, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
@@ -107,13 +127,12 @@ def _whole(rows: np.ndarray, frames: Int64[np.ndarray, "B N T"]) -> Plan:
   )
 
 
-def _once(rows: np.ndarray, frames: Int64[np.ndarray, "B N T"], windows: np.ndarray) -> Plan:
+def _once(rows: np.ndarray, frames: Int64[np.ndarray, "B F"], windows: np.ndarray) -> Plan:
   """Different frames only, `GROUP` an element, the last filled up with its last frame."""
-  flat = frames.reshape(len(rows), -1)
-  keys = rows.astype(np.int64)[:, None] * 2**32 + flat
+  keys = rows.astype(np.int64)[:, None] * 2**32 + frames
   _, first, place = np.unique(keys, return_index=True, return_inverse=True)
   take = np.pad(first, (0, -len(first) % GROUP), mode="edge").reshape(-1, GROUP)
-  return Plan(rows, flat, take, (windows[take // flat.shape[1]],), place.reshape(frames.shape))
+  return Plan(rows, frames, take, (windows[take // frames.shape[1]],), place.reshape(frames.shape))
 
 
 def _stills(index: VideoIndex, rows: np.ndarray, draws: Float64[np.ndarray, "B N 6"], spec: ClipSpec) -> Plan:

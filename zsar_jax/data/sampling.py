@@ -143,6 +143,35 @@ def _released(length: int, num_clips: int, clip_frames: int) -> Int64[np.ndarray
   return np.resize(kept[kept < length], num_clips * clip_frames)
 
 
+def distinct_frames(
+  frames: Int64[np.ndarray, "B N T"],
+) -> tuple[Int64[np.ndarray, "B F"], Int32[np.ndarray, "B N T"]]:
+  """The different frames of each video's clips, ascending, and which of them make which clip.
+
+  F is the largest number of them that a video of the batch has; where one has fewer, its last is repeated.
+  """
+  flat = frames.reshape(len(frames), -1)
+  order = flat.argsort(axis=1, kind="stable")
+  ascending = np.take_along_axis(flat, order, axis=1)
+  rank = np.zeros_like(order)
+  rank[:, 1:] = np.cumsum(ascending[:, 1:] != ascending[:, :-1], axis=1)
+  distinct = np.repeat(ascending[:, -1:], rank.max() + 1, axis=1)
+  np.put_along_axis(distinct, rank, ascending, axis=1)
+  positions = np.empty(flat.shape, np.int32)
+  np.put_along_axis(positions, order, rank.astype(np.int32), axis=1)
+  return distinct, positions.reshape(frames.shape)
+
+
+def round_up_frames(num: int, most: int) -> int:
+  """`num` or a little more, at most `most`: a power of two or one and a half.
+
+  Batches of many different lengths so come in few shapes, each of which is compiled.
+  """
+  power = 1 << (num - 1).bit_length()
+  between = 3 * power // 4
+  return min(between if num <= between and power > 2 else power, most)
+
+
 def random_crops(
   height: Int[np.ndarray, " B"],
   width: Int[np.ndarray, " B"],

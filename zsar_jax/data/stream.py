@@ -31,8 +31,8 @@ class Steps(NamedTuple):
     return count(self.first) if self.end is None else iter(range(self.first, self.end))
 
 
-def read_steps(steps: Steps, workers: int | None) -> Iterator[tuple[Plan, Shaped[np.ndarray, "B N T ..."]]]:
-  """The frames of one step after another: uint8 [B, N, T, crop, crop, 3], of features float32 [B, N, T, D].
+def read_steps(steps: Steps, workers: int | None) -> Iterator[tuple[Plan, Shaped[np.ndarray, "B ..."]]]:
+  """The frames of one step after another, laid out as the plans' `places`: uint8 [..., crop, crop, 3], of features float32 [..., D].
 
   What takes long to set up is made at the call; the first frames are read when they are asked for.
 
@@ -55,7 +55,7 @@ def _read_features(steps: Steps) -> Iterator[tuple[Plan, np.ndarray]]:
       yield ahead.result()
 
 
-def _features(steps: Steps, step: int) -> tuple[Plan, Float32[np.ndarray, "B N T D"]]:
+def _features(steps: Steps, step: int) -> tuple[Plan, Float32[np.ndarray, "B ... D"]]:
   plan = steps.plan(step)
   vectors = np.frombuffer(b"".join(steps.videos.frame_bytes(plan.rows, plan.frames)), "<f4")
   return plan, vectors.reshape(plan.places.size, -1)[plan.places].astype(np.float32, copy=False)
@@ -80,10 +80,10 @@ def _in_order(
     except Exception as error:
       # tf.data wraps what a Python function raised into text: give back the original.
       raise failures[0] if failures else error from None
-    yield plan, _clips(pictures, plan)
+    yield plan, _in_place(pictures, plan)
 
 
-def _clips(pictures: UInt8[np.ndarray, "G P ..."], plan: Plan) -> UInt8[np.ndarray, "B N T ..."]:
+def _in_place(pictures: UInt8[np.ndarray, "G P ..."], plan: Plan) -> UInt8[np.ndarray, "B ..."]:
   num = pictures.shape[0] * pictures.shape[1]
   flat = pictures.reshape(num, *pictures.shape[2:])
   places = plan.places.reshape(-1)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Bool, Float, Float32, Int
 
@@ -17,6 +18,15 @@ class Clips(NamedTuple):
   label: Int[Array, " B"]
   words: Int[Array, "B L"]
   mask: Bool[Array, " B"]
+
+
+class ClipEmbeddings(NamedTuple):
+  """What is compared of N clips of each of B videos."""
+
+  own: Float[Array, "B N D"]  # in the method's own space, not normalised
+  words: (
+    Float[Array, "B N E"] | None
+  )  # the mean word vector of what the word head says; None where nothing says it
 
 
 Loss = Callable[[Any, Clips, nnx.Rngs], tuple[Array, dict[str, Array]]]
@@ -37,10 +47,14 @@ class Phase(NamedTuple):
 class Method(Protocol):
   """What a zero-shot action recognition system must say; all else is written once."""
 
-  space: str  # where videos are compared: "semantic" or "visual"
+  space: str  # of its own embeddings: "semantic" or "visual"
   seen: ClassSet
   class_parts: tuple[str, ...]  # parts of the model that mean something for its own seen classes alone
   vector_parts: tuple[str, ...]  # parts that mean something in the space of its own word vectors alone
+
+  @property
+  def spaces(self) -> tuple[str, ...]:
+    """Where videos can be compared: "visual", "semantic", "words" (see `zsar_jax.spaces`)."""
 
   def init_model(self, seed: int) -> nnx.Module:
     """A model with fresh parameters."""
@@ -52,7 +66,12 @@ class Method(Protocol):
     """The loss of the main phase, and metrics (scalars)."""
 
   def embed(self, model: Any, frames: Float[Array, "B N T H W C"]) -> Float[Array, "B N D"]:
-    """One vector a clip, not normalised, in the method's space."""
+    """One vector a clip, not normalised, in the method's own space."""
 
-  def prototypes(self, unseen: ClassSet, seen_visual: Float32[Array, "S D"] | None) -> Prototypes:
+  def embed_clips(
+    self, model: Any, frames: Float[Array, "B F ..."], positions: Int[Array, "B N T"]
+  ) -> ClipEmbeddings:
+    """The same of clips cut from F frames a video, `positions` saying which, in every space that needs the model."""
+
+  def prototypes(self, unseen: ClassSet, seen_visual: Float32[np.ndarray, "S D"] | None) -> Prototypes:
     """One vector per unseen class; `seen_visual` are the seen classes' mean embeddings, where `space` is visual."""

@@ -2,13 +2,15 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Float32
+from jaxtyping import Array, Float, Float32, Int
 
 from zsar_jax.config import Config
 from zsar_jax.methods.backbone import freezing, make_backbone
-from zsar_jax.methods.base import Clips, Phase
+from zsar_jax.methods.base import ClipEmbeddings, Clips, Phase
 from zsar_jax.models.e2e import E2E
+from zsar_jax.models.encode import gather_clips
 from zsar_jax.types import ClassSet, Prototypes
 
 
@@ -16,6 +18,7 @@ class E2EMethod:
   """A video is compared with the word vectors of the class names (Eq. 1)."""
 
   space = "semantic"
+  spaces: tuple[str, ...] = ("semantic",)
   class_parts: tuple[str, ...] = ()
   vector_parts: tuple[str, ...] = ("regressor",)
 
@@ -54,7 +57,12 @@ class E2EMethod:
   def embed(self, model: E2E, frames: Float[Array, "B N T H W C"]) -> Float[Array, "B N D"]:
     return model.embed(frames).astype(jnp.float32)
 
-  def prototypes(self, unseen: ClassSet, seen_visual: Float32[Array, "S D"] | None = None) -> Prototypes:
+  def embed_clips(
+    self, model: E2E, frames: Float[Array, "B F ..."], positions: Int[Array, "B N T"]
+  ) -> ClipEmbeddings:
+    return ClipEmbeddings(self.embed(model, gather_clips(frames, positions)), None)
+
+  def prototypes(self, unseen: ClassSet, seen_visual: Float32[np.ndarray, "S D"] | None = None) -> Prototypes:
     """The unseen classes' word vectors."""
     return Prototypes(unseen.names, unseen.semantic_embeddings, self.space)
 

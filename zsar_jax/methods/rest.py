@@ -1,5 +1,7 @@
 """ResT (Lin et al. 2022): classify seen actions, and compose unseen ones from them."""
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ from jaxtyping import Array, Float, Float32, Int
 from zsar_jax.classes.vocabulary import FIRST_WORD, vocabulary, word_table
 from zsar_jax.config import Config
 from zsar_jax.methods.backbone import freezing, make_backbone
-from zsar_jax.methods.base import Clips, Phase
+from zsar_jax.methods.base import ClipEmbeddings, Clips, Phase
 from zsar_jax.models.rest import PAD_ID, ResT, mask_words
 from zsar_jax.types import ClassSet, Prototypes
 from zsar_jax.zeroshot.compose import transfer
@@ -23,9 +25,25 @@ class ResTMethod:
   class_parts: tuple[str, ...] = ("warmup_head", "class_head", "word_embedding", "word_head")
   vector_parts: tuple[str, ...] = ()
 
-  def __init__(self, config: Config, seen: ClassSet):
+  def __init__(
+    self, config: Config, seen: ClassSet, word_vectors: Mapping[str, Float32[np.ndarray, " E"]] | None = None
+  ):
     self.config = config
     self.seen = seen
+    names = vocabulary(seen.words)
+    known = word_vectors is not None and all(name in word_vectors for name in names)
+    self.word_vectors = np.stack([word_vectors[name] for name in names]) if word_vectors and known else None
+
+  @property
+  def spaces(self) -> tuple[str, ...]:
+    """Transfer needs both tasks, which tie the spaces together (section 4.3); words need the word task and vectors."""
+    tasks = self.config.model.tasks
+    visual = ("visual",) if len(tasks) == 2 else ()
+    return (*visual, "semantic", *(("words",) if self._names_words else ()))
+
+  @property
+  def _names_words(self) -> bool:
+    return "mlm" in self.config.model.tasks and self.word_vectors is not None
 
   def init_model(self, seed: int) -> ResT:
     config, model, rngs = self.config, self.config.model, nnx.Rngs(seed)
@@ -98,14 +116,31 @@ class ResTMethod:
   def embed(self, model: ResT, frames: Float[Array, "B N T H W C"]) -> Float[Array, "B N D"]:
     return model.embed(frames).astype(jnp.float32)
 
-  def prototypes(self, unseen: ClassSet, seen_visual: Float32[Array, "S D"] | None) -> Prototypes:
+  def embed_clips(
+    self, model: ResT, frames: Float[Array, "B F ..."], positions: Int[Array, "B N T"]
+  ) -> ClipEmbeddings:
+    output = model.infer_clips(frames, positions, with_words=self._names_words)
+    words = None
+    if self._names_words:
+      assert output.word_logits is not None, "the word task is on"
+      words = self._mean_word_vector(output.word_logits)
+    return ClipEmbeddings(output.visual.astype(jnp.float32), words)
+
+  def _mean_word_vector(self, logits: Float[Array, "B N L V"]) -> Float[Array, "B N E"]:
+    """Under the distribution of words; a position counts as often as seen names have a word there."""
+    probability = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)[..., FIRST_WORD:]
+    is_word = word_table(self.seen.words) != PAD_ID
+    share = jnp.asarray(is_word.sum(0) / is_word.sum(), jnp.float32)
+    return jnp.einsum("bnlv,l,ve->bne", probability, share, jnp.asarray(self.word_vectors))
+
+  def prototypes(self, unseen: ClassSet, seen_visual: Float32[np.ndarray, "S D"] | None) -> Prototypes:
     """Composed by the integer program over word-vector similarity (Eq. 1-6)."""
     assert seen_visual is not None, "visual prototypes need the seen classes' mean embeddings"
     transfer_config = self.config.transfer
     return transfer(
       unseen,
       self.seen,
-      np.asarray(seen_visual),
+      seen_visual,
       num_neighbors=transfer_config.num_neighbors,
       distinctiveness=transfer_config.distinctiveness,
       max_seen_per_unseen=transfer_config.max_seen_per_unseen,

@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+import jax
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int, Shaped
 
 from zsar_jax.models.backbone import Backbone
 
@@ -24,3 +25,10 @@ def encode(
   """backbone(x): [B,P], or [B,T2,P] with `pool=False` where it reads clips. No gradient passes a frozen one."""
   features = backbone(x, train and not (freeze.parameters and freeze.statistics), pool)
   return lax.stop_gradient(features) if freeze.parameters else features
+
+
+def gather_clips(
+  frames: Shaped[Array, "B F ..."], positions: Int[Array, "B N T"]
+) -> Shaped[Array, "B N T ..."]:
+  """The N clips of each video that `positions` cuts from its F frames (or features of frames)."""
+  return jax.vmap(lambda rows, where: rows[where])(frames, positions)

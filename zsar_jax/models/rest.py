@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Bool, Float, Int
 
 from zsar_jax.models.backbone import Backbone
-from zsar_jax.models.encode import TRAINED, Freeze, encode
+from zsar_jax.models.encode import TRAINED, Freeze, encode, gather_clips
 from zsar_jax.models.transformer import EMBEDDING_INIT, CrossModalEncoder
 from zsar_jax.models.two_stream import TwoStreamEncoder
 
@@ -162,32 +162,33 @@ class ResT(nnx.Module):
     features = self.frame_features(frames, train=False)
     return self.from_features(features, self.unknown_words(len(frames)), train=False)
 
-  def unknown_words(self, batch: int) -> Int[Array, "B L"] | None:
-    """What stands for the words of unlabelled videos: [MASK]s where the variant reads words, else nothing."""
-    return jnp.full((batch, self.max_words), MASK_ID) if self.reads_words else None
+  def unknown_words(self, batch: int, wanted: bool = False) -> Int[Array, "B L"] | None:
+    """What stands for the words of unlabelled videos: [MASK]s where the variant reads words or they are wanted, else nothing."""
+    return jnp.full((batch, self.max_words), MASK_ID) if self.reads_words or wanted else None
 
   def embed(self, frames: Float[Array, "B N T ..."]) -> Float[Array, "B N D"]:
     """Embedding of each clip, not normalised; evaluation mode."""
     batch, clips = frames.shape[:2]
     return self.infer(frames.reshape(batch * clips, *frames.shape[2:])).visual.reshape(batch, clips, -1)
 
-  def embed_shared(
-    self, frames: Float[Array, "B F H W C"], positions: Int[Array, "B N T"]
-  ) -> Float[Array, "B N D"]:
-    """`embed` of N clips cut from F frames, `positions` saying which: the 2-D backbone sees each frame once, however clips overlap.
+  def infer_clips(
+    self, frames: Float[Array, "B F ..."], positions: Int[Array, "B N T"], *, with_words: bool = False
+  ) -> RestOutput:
+    """`infer` of N clips cut from F frames, `positions` saying which; the outputs' leading axes are [B, N].
 
-    The same numbers as embedding the clips one by one. Raises ValueError for a backbone that reads clips.
+    A 2-D backbone sees each frame once, however many clips show it: the same numbers for less work. One that reads clips is given
+    every clip. `with_words` also asks the word head what it would put at every position (the visual output cannot see that).
     """
-    if self.backbone.num_dims != 2:
-      raise ValueError(
-        "ResT.embed_shared: frames are shared by 2-D backbones alone; this one reads whole clips"
-      )
-    features = self.frame_features(frames, train=False)  # [B,F,P]
-    clips = jax.vmap(lambda rows, where: rows[where])(features, positions)  # [B,N,T,P]
-    batch, num = clips.shape[:2]
-    clips = clips.reshape(batch * num, *clips.shape[2:])
-    output = self.from_features(clips, self.unknown_words(len(clips)), train=False)
-    return output.visual.reshape(batch, num, -1)
+    batch, num, length = positions.shape
+    if self.backbone.num_dims == 2:
+      clips = gather_clips(self.frame_features(frames, train=False), positions)
+      clips = clips.reshape(batch * num, length, -1)
+    else:
+      clips = gather_clips(frames, positions)
+      clips = self.frame_features(clips.reshape(batch * num, *clips.shape[2:]), train=False)
+    words = self.unknown_words(batch * num, with_words)
+    output = self.from_features(clips, words, train=False)
+    return jax.tree.map(lambda x: x.reshape(batch, num, *x.shape[1:]), output)
 
 
 def _check_variant(temporal: str, tasks: Collection[str], cross_modal: bool) -> None:

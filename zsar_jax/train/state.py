@@ -1,5 +1,6 @@
 """What training carries from step to step."""
 
+import hashlib
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +22,16 @@ class TrainState(NamedTuple):
   params: Any
   batch_stats: Any
   opt_state: Any
+
+
+def fingerprint(state: TrainState) -> str:
+  """A hash of the parameters and running statistics: what embeddings and prototypes come from."""
+  digest = hashlib.sha256()
+  leaves, _ = jax.tree_util.tree_flatten_with_path((state.params, state.batch_stats))
+  for path, leaf in leaves:
+    digest.update(f"{jax.tree_util.keystr(path)} {leaf.dtype} {leaf.shape}".encode())
+    digest.update(np.ascontiguousarray(leaf).tobytes())
+  return digest.hexdigest()[:16]
 
 
 class Stage(NamedTuple):
