@@ -188,7 +188,7 @@ def _report(
     transfer = {key: getattr(config.transfer, key) for key in keys} | {"tuned": session.tuned is not None}
   every = [corpus.seen, corpus.removed, *(d.classes for d in corpus.unseen)]
   return EvalReport(
-    config=to_dict(config),
+    config=to_dict(session.given),
     step=step,
     checkpoint=checkpoint,
     seen_classes=list(corpus.seen.names),

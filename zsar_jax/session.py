@@ -41,6 +41,7 @@ class Session(NamedTuple):
   """Everything that is settled before the first step."""
 
   config: Config
+  given: Config  # as it was asked for; `config` holds the transfer coefficients that were tuned
   workdir: pathlib.Path
   corpus: Corpus
   reader: ClipReader
@@ -49,7 +50,7 @@ class Session(NamedTuple):
   stages: list[Stage]
   mesh: Mesh
   pretraining: Pretraining | None  # of `model.init_from`
-  tuned: Tuned | None  # transfer coefficients that `zsar_jax.tune` chose; the config holds them already
+  tuned: Tuned | None
 
   def compile(self, function: Callable[[Any, Array, Array], Any]) -> Apply:
     """jit of `function(model, normalised frames [B,F,...], positions [B,N,T])`, which is then given frames as stored."""
@@ -132,7 +133,7 @@ def open_session(
   if not must_resume:
     write_text(workdir / "config.json", json.dumps(to_dict(given), indent=1) + "\n")
     remember(workdir, corpus.seen.names, pretraining)
-  session = Session(config, workdir, corpus, reader, method, network, stages, mesh, pretraining, tuned)
+  session = Session(config, given, workdir, corpus, reader, method, network, stages, mesh, pretraining, tuned)
   _show(session)
   return session
 

@@ -14,7 +14,9 @@ from zsar_jax.reporting.run import Run
 from zsar_jax.reporting.svg import canvas, finish, style
 
 NUM_CLASSES, NUM_VIDEOS = 30, 1500
-NAMED = 60  # classes up to which the plane of words has their names
+NAMED = 60  # names at most on the plane of words
+FONT = 5.5  # points, of these names
+PLANE = np.array([440.0, 350.0])  # about its size in points
 MISSING = "scikit-learn is not installed (pip install scikit-learn)"
 
 
@@ -179,15 +181,14 @@ def _words(groups: Sequence[tuple[str, list[str], np.ndarray]], stem: str, of_ru
       color, marker = {"seen": (SEEN, "o"), "removed": (REMOVED, "o")}[role]
       look = {"markersize": 3.4 if role == "seen" else 4.2, "markeredgewidth": 0, "alpha": 0.75, "zorder": 3}
     axes.plot(points[:, 0], points[:, 1], marker, color=color, label=f"{role} ({len(named)})", **look)
-    if len(places) <= NAMED:
-      _name(axes, named, points, float(np.quantile(places[:, 0], 0.8)))
     table += [[role, name, *_xy(p)] for name, p in zip(named, points, strict=True)]
   _frame(axes)
+  _name(axes, [name for _, named, _ in reversed(groups) for name in named], _last_first(places, groups))
   parts.key(drawn)
   caption = (
     "t-SNE of the classes' word embeddings by cosine distance: seen classes, classes removed from training because they mean "
     "the same as an unseen one, and the unseen classes as crosses. Unseen classes far from every dot have little to be "
-    "learnt from. Corresponds to E2E Fig. 2."
+    "learnt from. Names stand where there is room, the unseen classes' first. Corresponds to E2E Fig. 2."
   )
   counted = reading.listed(f"{len(named)} {role}" for role, named, _ in groups)
   title = f"Classes by their words{of_run}"
@@ -196,13 +197,33 @@ def _words(groups: Sequence[tuple[str, list[str], np.ndarray]], stem: str, of_ru
   )
 
 
-def _name(axes: Any, named: Sequence[str], points: Float32[np.ndarray, "N 2"], right: float) -> None:
-  """The classes' names beside their points; right of `right` on the other side, so that they stay inside."""
-  for name, (x, y) in zip(named, points, strict=True):
-    side = -1 if x > right else 1
-    written = axes.annotate(reading.shorten(name, 20), (x, y), xytext=(4 * side, 0), textcoords="offset points", fontsize=5.5,
-                            va="center", ha="right" if side < 0 else "left", alpha=0.8)  # fmt: skip
+def _last_first(
+  places: Float32[np.ndarray, "N 2"], groups: Sequence[tuple[str, list[str], np.ndarray]]
+) -> Float32[np.ndarray, "N 2"]:
+  """The groups' points, the last group's first: where there is little room the unseen classes are named."""
+  ends = np.cumsum([len(named) for _, named, _ in groups])[:-1]
+  return np.concatenate(np.split(places, ends)[::-1])
+
+
+def _name(axes: Any, named: Sequence[str], points: Float32[np.ndarray, "N 2"]) -> None:
+  """At most NAMED names beside their points, on the side with room; one that would lie over another is left out."""
+  low, span = points.min(0), np.maximum(np.ptp(points, axis=0), 1e-6)
+  places = (points - low) / span * PLANE
+  boxes: list[tuple[float, float, float, float]] = []
+  for name, (x, y), point in zip(named, places, points, strict=True):
+    text = reading.shorten(name, 20)
+    width = 0.56 * FONT * len(text)
+    side = -1 if x + width > PLANE[0] else 1
+    left = x + 4 if side > 0 else x - 4 - width
+    box = (left, y - 0.6 * FONT, left + width, y + 0.6 * FONT)
+    if any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in boxes):
+      continue
+    boxes.append(box)
+    written = axes.annotate(text, point, xytext=(4 * side, 0), textcoords="offset points", fontsize=FONT, va="center",
+                            ha="right" if side < 0 else "left", alpha=0.8)  # fmt: skip
     written.set_in_layout(False)
+    if len(boxes) == NAMED:
+      return
 
 
 def _frame(axes: Any) -> None:
