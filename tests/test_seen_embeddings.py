@@ -54,6 +54,7 @@ def test_nothing_counts_before_it_is_whole(tmp_path):
     (ORIGIN._replace(checkpoint="xyz"), "its checkpoint is abc, here xyz"),
     (ORIGIN._replace(classes=("clap", "jump", "wave")), r"its classes are others \(2, here 3\)"),
     (ORIGIN._replace(num_videos=6), "its num_videos is 5, here 6"),
+    (ORIGIN._replace(clips="4 frames"), "its clips is , here 4 frames"),
   ],
 )
 def test_those_of_another_origin_are_refused_and_after_training_made_anew(tmp_path, other, told):
@@ -70,6 +71,31 @@ def test_frames_out_of_order_have_a_folder_of_their_own_and_other_steps_go(tmp_p
   assert sorted(path.name for path in folder.iterdir()) == ["20", "20-single"]
   write(tmp_path, ORIGIN._replace(step=30))
   assert [path.name for path in folder.iterdir()] == ["30"]
+
+
+def test_what_others_keep_there_stays(tmp_path):
+  write(tmp_path)
+  (tmp_path / "seen_embeddings/notes.txt").write_text("mine")
+  write(tmp_path, ORIGIN._replace(step=30))
+  assert sorted(path.name for path in (tmp_path / "seen_embeddings").iterdir()) == ["30", "notes.txt"]
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"PK")])
+def test_damaged_files_are_named(tmp_path, damage):
+  store = write(tmp_path, keeps_embeddings=True)
+  damage(store.folder / "prototypes.npz")
+  damage(store.folder / "labels.npy")
+  with pytest.raises(InputError, match=r"prototypes.npz cannot be read .* remove .*seen_embeddings/20"):
+    store.prototypes()
+  with pytest.raises(InputError, match=r"seen_embeddings/20 is damaged"):
+    store.embeddings()
+
+
+def test_a_missing_file_of_embeddings_is_noticed(tmp_path):
+  store = write(tmp_path, keeps_embeddings=True)
+  (store.folder / "embeddings-00000.npy").unlink()
+  with pytest.raises(InputError, match="holds 0 embeddings, 5 labels and 5 rows, expected 5 of each"):
+    store.embeddings()
 
 
 def test_a_damaged_description_is_named(tmp_path):

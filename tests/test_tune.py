@@ -15,6 +15,11 @@ TINY_RUN = {"train.joint.steps": 2, "eval.num_clips": 1}
 def test_coefficients_are_searched_written_drawn_and_then_used(data_dir, tmp_path, capsys):
   argv = arguments("configs/demo.py", tmp_path, demo_keys("configs/demo.py", data_dir) | TINY_RUN)
   assert main.main(argv) == 0
+  assert tune.main(["--workdir", str(tmp_path), "--num_folds", "20", "--seed=-1"]) == 2
+  told = capsys.readouterr()
+  assert "20 folds of 24 seen classes" in told.err
+  assert "seed is -1" in told.err
+  assert "restored" not in told.out  # refused before anything is embedded
   assert tune.main(["--workdir", str(tmp_path)]) == 0
   out = capsys.readouterr().out
   assert "chosen  K " in out
@@ -43,6 +48,14 @@ def test_nothing_to_tune(data_dir, tmp_path, capsys):
   (tmp_path / "config.json").write_text(json.dumps({"method": "e2e"}))
   assert tune.main(["--workdir", str(tmp_path), "--config.data.seen=a", "--config.data.unseen=b"]) == 2
   assert "expected" in capsys.readouterr().err
+
+
+def test_a_run_on_test_classes_is_not_tuned(tmp_path, capsys):
+  config = {"method": "rest", "vectors": "hash:5", "train": {"joint": {"steps": 1}}}
+  config["data"] = {"seen": "a", "unseen": ["b"], "remove_overlap": False}
+  (tmp_path / "config.json").write_text(json.dumps(config))
+  assert tune.main(["--workdir", str(tmp_path)]) == 2
+  assert "test classes are among the seen ones" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("keys", [{}, {"method": "rest", "model.tasks": "cls", "transfer.space": "semantic"}])

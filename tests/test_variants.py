@@ -76,6 +76,22 @@ def test_other_word_vectors_compose_the_prototypes_of_a_trained_run(data_dir, tm
   assert reports[0]["prototypes"] != reports[1]["prototypes"]
 
 
+def test_training_on_test_classes_is_said_loudly(data_dir, tmp_path, capsys):
+  """E2E Sup. Table 1's last rows. A name on both sides has no right answer in a generalised test, so that row is left out."""
+  (tmp_path / "examples").mkdir()
+  (tmp_path / "examples/mine.txt").write_text("a user's own file")
+  shared = "flapping while jumping+flapping while kicking+lifting while jumping+lifting while kicking"
+  keys = {"data.unseen": f"figures_seen_test:{shared}", "data.seen_test": "", "data.remove_overlap": "false"}
+  report = run("configs/demo.py:e2e", tmp_path, data_dir, **keys)
+  assert "NOT A ZERO-SHOT RESULT: 'data.remove_overlap' is False, so 4 of 24" in " ".join(
+    capsys.readouterr().out.split()
+  )
+  assert len(report["seen_classes"]) == 24
+  assert primary(report)["num_classes"] == 4
+  assert not [row for row in report["evaluations"] if row["protocol"] == "generalized"]
+  assert (tmp_path / "examples/mine.txt").exists()
+
+
 def test_weights_pass_from_run_to_run_and_what_they_know_is_told(data_dir, tmp_path, capsys):
   """E2E trains an encoder; ResT takes it frozen, for some classes that the encoder has seen."""
   run("configs/demo.py:e2e", tmp_path / "e2e", data_dir)
@@ -97,6 +113,10 @@ def test_weights_pass_from_run_to_run_and_what_they_know_is_told(data_dir, tmp_p
     "leaks": [],
     "without_vectors": [],
   }
+  # The encoder has seen one class more than the run itself: some unseen class comes nearer, none goes farther away.
+  near, nearer = (report[key]["figures_test"] for key in ("class_distances", "class_distances_pretrained"))
+  assert all(nearer[name] <= near[name] for name in near)
+  assert any(nearer[name] < near[name] for name in near)
   before, after = (read_run(tmp_path / name) for name in ("e2e", "rest"))
   for kind in ("params", "batch_stats"):
     old, new = (flat(getattr(state, kind)["backbone"]) for state in (before, after))

@@ -8,6 +8,7 @@ a signal with everything saved.
 import argparse
 import pathlib
 import sys
+import warnings
 
 from zsar_jax import commands
 from zsar_jax import config as configs
@@ -38,9 +39,21 @@ def run(
   results.write(session, result, folder)
   evaluate.print_table(result)
   if config.eval.report and config.eval.frame_order == "natural":
-    from zsar_jax.report import write_report
+    _write_page(folder)
 
+
+def _write_page(folder: pathlib.Path) -> None:
+  """A page that cannot be drawn does not undo a run: its numbers are there."""
+  from zsar_jax.report import write_report
+
+  try:
     print(f"report: {write_report([folder])}")
+  except Exception as error:
+    warnings.warn(
+      f"report.html could not be written ({type(error).__name__}: {error}); the numbers are in {folder}/report.json; to draw it "
+      f"again: python -m zsar_jax.report {folder}",
+      stacklevel=2,
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

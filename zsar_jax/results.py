@@ -3,6 +3,7 @@
 `embeddings.npz` holds, for NAME `seen/validation`, `seen/test` and `unseen/DATA_SET`:
 
   NAME/mean, NAME/mean_unit, NAME/single   float32 [V, D]: the mean of a video's clips, of their unit vectors, the middle clip
+  NAME/placed                              float32 [V, P]: the mean as it was compared, where that is another vector (ResT without transfer)
   NAME/label, NAME/row                     int32 [V]: row of NAME/classes, row of the data set's index
   NAME/video_id, NAME/classes              text [V], [K]
   NAME/predicted, NAME/score               int32, float32 [V, 5]: the best classes of the data set, best first, and their cosines
@@ -13,7 +14,6 @@ prototypes), `semantic/seen`, `semantic/removed`, `semantic/unseen/DATA_SET` [K,
 
 import json
 import pathlib
-import shutil
 from typing import Any
 
 import jax.numpy as jnp
@@ -68,17 +68,23 @@ def _of_data_set(result: Result, name: str, kept: VideoEmbeddings) -> dict[str, 
   scores = classify.scores(*map(jnp.asarray, (result.placed[name], result.prototypes[name].vectors)))
   best, predicted = classify.top_k(scores, TOP)
   fields = ("mean", "mean_unit", "single", "label", "row")  # every clip of every video would be too much
-  return {field: getattr(kept, field) for field in fields} | {
-    "video_id": np.array(data_set.videos.video_ids(kept.row)),
-    "classes": np.array(data_set.classes.names),
-    "predicted": np.asarray(predicted, np.int32),
-    "score": np.asarray(best),
-  }
+  # The vectors that were compared, where they are not the embeddings themselves (ResT without transfer).
+  placed = {} if result.placed[name] is kept.mean else {"placed": result.placed[name]}
+  return (
+    placed
+    | {field: getattr(kept, field) for field in fields}
+    | {
+      "video_id": np.array(data_set.videos.video_ids(kept.row)),
+      "classes": np.array(data_set.classes.names),
+      "predicted": np.asarray(predicted, np.int32),
+      "score": np.asarray(best),
+    }
+  )
 
 
 def _write_examples(result: Result, arrays: dict[str, np.ndarray], folder: pathlib.Path) -> None:
-  shutil.rmtree(folder, ignore_errors=True)
-  folder.mkdir()
+  folder.mkdir(exist_ok=True)
+  _remove_examples(folder)
   told: list[dict[str, Any]] = []
   for name, data_set in result.data_sets.items():
     if name.startswith("unseen/"):
@@ -86,6 +92,18 @@ def _write_examples(result: Result, arrays: dict[str, np.ndarray], folder: pathl
       for video in _chosen(own["label"], own["predicted"][:, 0]):
         told.append(_example(data_set, video, own, folder, len(told)))
   write_text(folder / "examples.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+
+
+def _remove_examples(folder: pathlib.Path) -> None:
+  """Those that an earlier evaluation wrote and listed, and nothing else."""
+  try:
+    frames = [
+      name for one in json.loads((folder / "examples.json").read_text("utf-8")) for name in one["frames"]
+    ]
+  except (OSError, ValueError, KeyError, TypeError):
+    return
+  for name in frames:
+    (folder / pathlib.Path(name).name).unlink(missing_ok=True)
 
 
 def _chosen(label: np.ndarray, predicted: np.ndarray) -> list[int]:

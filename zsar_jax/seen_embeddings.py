@@ -8,6 +8,7 @@ written last and says what they are of.
 import json
 import pathlib
 import shutil
+import zipfile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ class Origin(NamedTuple):
   step: int
   classes: tuple[str, ...]
   num_videos: int
+  clips: str = ""  # hash of the videos, and of how their clips are cut
   frame_order: str = "natural"
 
 
@@ -63,14 +65,28 @@ class SeenStore:
     told = self._read_origin()
     if told is None or (self.keeps_embeddings and not told["embeddings"]):
       return None
-    with np.load(self.folder / "prototypes.npz") as held:
-      return held["prototypes"]
+    try:
+      with np.load(self.folder / "prototypes.npz", allow_pickle=False) as held:
+        return held["prototypes"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+      raise InputError(
+        f"{self.folder}/prototypes.npz cannot be read ({error}): remove {self.folder} to have it made anew"
+      ) from error
 
   def embeddings(self) -> TrainingEmbeddings:
     """Every training embedding. Only after `prototypes` gave an answer or `finish` was called."""
     files = sorted(self.folder.glob("embeddings-*.npy"))
-    shards = [np.load(file, mmap_mode="r") for file in files]
-    return TrainingEmbeddings(shards, np.load(self.folder / "labels.npy"), np.load(self.folder / "rows.npy"))
+    try:
+      shards = [np.load(file, mmap_mode="r") for file in files]
+      label, row = (np.load(self.folder / f"{name}.npy") for name in ("labels", "rows"))
+    except (OSError, ValueError) as error:
+      raise InputError(f"{self.folder} is damaged ({error}): remove it to have it made anew") from error
+    if not sum(map(len, shards)) == len(label) == len(row) == self.origin.num_videos:
+      raise InputError(
+        f"{self.folder} holds {sum(map(len, shards))} embeddings, {len(label)} labels and {len(row)} rows, expected "
+        f"{self.origin.num_videos} of each: remove it to have it made anew"
+      )
+    return TrainingEmbeddings(shards, label, row)
 
   def add(self, vectors: Float[np.ndarray, "B D"], label: np.ndarray, row: np.ndarray) -> None:
     """Appends a batch of training videos."""
@@ -91,7 +107,8 @@ class SeenStore:
     facts = self.origin._asdict() | {"embeddings": self.keeps_embeddings}
     write_text(self.folder / "origin.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     for other in self.folder.parent.iterdir():
-      if other.name.partition("-")[0] != str(self.origin.step):
+      step = other.name.partition("-")[0]
+      if other.is_dir() and step.isdigit() and int(step) != self.origin.step:
         shutil.rmtree(other)
 
   def _begin(self) -> None:

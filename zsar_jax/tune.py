@@ -23,6 +23,7 @@ from zsar_jax.errors import InputError
 from zsar_jax.files import write_text
 from zsar_jax.train.checkpoint import read_saved_config
 from zsar_jax.zeroshot.search import Coefficients, SearchResult, search
+from zsar_jax.zeroshot.search_input import check_folds
 
 
 def tune(config: Config, workdir: pathlib.Path, *, num_folds: int, seed: int) -> SearchResult:
@@ -42,6 +43,7 @@ def tune(config: Config, workdir: pathlib.Path, *, num_folds: int, seed: int) ->
   # The default to compare with is the config's own, not what was tuned before.
   config = dataclasses.replace(config, transfer=dataclasses.replace(config.transfer, use_tuned=False))
   session = open_session(config, workdir, must_resume=True)
+  check_folds(len(session.corpus.seen.names), num_folds, seed)
   state = session.restore()
   checkpoint = fingerprint(state)
   store = SeenStore(workdir, origin_of(session, state, checkpoint), keeps_embeddings=True)
@@ -115,6 +117,11 @@ def _check(config: Config, workdir: pathlib.Path) -> None:
     raise InputError(
       f"{workdir}: only ResT with both tasks composes prototypes ('method' is {config.method!r}, 'model.tasks' "
       f"{','.join(config.model.tasks)}): there is nothing to tune"
+    )
+  if not config.data.remove_overlap:
+    raise InputError(
+      f"{workdir}: 'data.remove_overlap' is False, so test classes are among the seen ones that the search would look at; tune a run "
+      "without them"
     )
 
 

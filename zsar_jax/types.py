@@ -72,6 +72,7 @@ class EvalReport(NamedTuple):
   """`report.json`: every number of a run. Accuracies in per cent."""
 
   config: dict[str, Any]
+  workdir: str  # of the training
   step: int
   checkpoint: str  # hash of the parameters that made the embeddings
   seen_classes: list[str]
@@ -80,6 +81,9 @@ class EvalReport(NamedTuple):
   class_distances: dict[
     str, dict[str, float]
   ]  # data set -> unseen class -> distance to its 10 nearest seen ones
+  class_distances_pretrained: (
+    dict[str, dict[str, float]] | None
+  )  # to those and the classes of borrowed weights
   transfer: dict[str, Any] | None  # the coefficients that composed the prototypes
   prototypes: dict[str, list[tuple[str, float]]]  # unseen class -> seen classes and their shares
   evaluations: list[dict[str, Any]]

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64
 
 from zsar_jax.classes.embeddings import has_embedding, read_classes
-from zsar_jax.classes.overlap import Pair, find_overlap
+from zsar_jax.classes.overlap import Pair, cosine_distances, find_overlap
 from zsar_jax.classes.words import SOURCES
 from zsar_jax.types import ClassSet
 
@@ -16,6 +17,9 @@ class PretrainingAudit(NamedTuple):
 
   leaks: tuple[Pair, ...]  # (their class, unseen class it collides with, cosine distance)
   without_vectors: tuple[str, ...]  # classes with a word that has no vector: compared by words alone
+  distances: Float64[np.ndarray, "S U"] = np.zeros(
+    (0, 0)
+  )  # cosine, to every unseen class; infinite where unknown
 
 
 def audit_pretraining(
@@ -37,4 +41,5 @@ def audit_pretraining(
   return PretrainingAudit(
     tuple(leaks[name] for name in names if name in leaks),
     tuple(name for name, one in zip(names, known, strict=True) if not one),
+    np.min([cosine_distances(reading, unseen) for reading in readings], axis=0),
   )

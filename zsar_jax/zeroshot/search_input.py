@@ -79,12 +79,7 @@ def check_search(
 ) -> Float32[np.ndarray, "S D"]:
   """The seen classes' prototypes (means, scaled as one so that no product overflows), or one InputError for all that is wrong."""
   num_videos, num_classes = int(videos.first[-1]), len(seen.names)
-  problems = _grid_problems(grid)
-  if num_folds < 2 or num_classes < 2 * num_folds:
-    problems.append(
-      f"{num_folds} folds of {num_classes} seen classes: expected at least 2 folds, and 2 classes in each, as one class alone "
-      "is always right; use fewer folds or more seen classes"
-    )
+  problems = _grid_problems(grid) + _fold_problems(num_classes, num_folds)
   widths = {shard.shape[1:] for shard in videos.shards}
   if len(widths) != 1 or len(next(iter(widths))) != 1:
     shapes = ", ".join(str(list(shard.shape)) for shard in videos.shards) or "none"
@@ -105,6 +100,22 @@ def check_search(
     )
   raise_all(problems)
   return (means / max(np.abs(means).max(), 1e-30)).astype(np.float32)
+
+
+def check_folds(num_classes: int, num_folds: int, seed: int) -> None:
+  """Raises InputError for a number of folds or a seed that cannot be, before anything is embedded."""
+  raise_all(
+    _fold_problems(num_classes, num_folds) + ([f"seed is {seed}: expected 0 or more"] if seed < 0 else [])
+  )
+
+
+def _fold_problems(num_classes: int, num_folds: int) -> list[str]:
+  if num_folds >= 2 and num_classes >= 2 * num_folds:
+    return []
+  return [
+    f"{num_folds} folds of {num_classes} seen classes: expected at least 2 folds, and 2 classes in each, as one class alone "
+    "is always right; use fewer folds or more seen classes"
+  ]
 
 
 def _grid_problems(grid: Grid) -> list[str]:
