@@ -24,20 +24,26 @@ class Sides(NamedTuple):
 @jax.jit
 def scores(embeddings: Float[Array, "V D"], prototypes: Float[Array, "K D"]) -> Float32[Array, "V K"]:
   """Cosine similarity of every video and every prototype, in float32; a zero vector scores 0 everywhere."""
-  return jnp.matmul(_unit(embeddings), _unit(prototypes).T, precision=_HIGHEST)
+  return projections(embeddings, _unit(prototypes))
 
 
 @jax.jit
 def projections(embeddings: Float[Array, "V D"], vectors: Float[Array, "S D"]) -> Float32[Array, "V S"]:
   """Products of unit videos with vectors as long as they are: `scores` of any weighted sum of these is a weighted sum."""
-  return jnp.matmul(_unit(embeddings), vectors.T.astype(jnp.float32), precision=_HIGHEST)
+  embeddings = embeddings.astype(jnp.float32)
+  products = jnp.matmul(embeddings, vectors.T.astype(jnp.float32), precision=_HIGHEST)
+  return products / _lengths(embeddings)  # a product is smaller than its factors: it, not they, is passed over again
 
 
 def _unit(vectors: Float[Array, "V D"]) -> Float32[Array, "V D"]:
   vectors = vectors.astype(jnp.float32)
+  return vectors / _lengths(vectors)
+
+
+def _lengths(vectors: Float32[Array, "V D"]) -> Float32[Array, "V 1"]:
   # Scaled by the largest entry first: squares of large bfloat16-sized features would overflow.
-  vectors = vectors / jnp.maximum(jnp.abs(vectors).max(axis=1, keepdims=True), 1e-30)
-  return vectors / jnp.maximum(jnp.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)
+  largest = jnp.maximum(jnp.abs(vectors).max(axis=1, keepdims=True), 1e-30)
+  return largest * jnp.maximum(jnp.linalg.norm(vectors / largest, axis=1, keepdims=True), 1e-6)
 
 
 @jax.jit
