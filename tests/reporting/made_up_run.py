@@ -31,9 +31,11 @@ class _DataSet(NamedTuple):
 
 
 def write_made_up_run(
-  folder, *, seed=0, method="rest", num_seen=24, data_sets=None, videos_per_class=6, dim=64
+  folder, *, seed=0, method="rest", space="visual", num_seen=24, data_sets=None, videos_per_class=6, dim=64
 ):
-  """Writes config.json, report.json, embeddings.npz, metrics.jsonl, examples/ and tuning.json into `folder`.
+  """Writes config.json, report.json, embeddings.npz, metrics.jsonl, examples/, tuning.json and an empty checkpoints/.
+
+  `space` is where a ResT run names unseen videos (`transfer.space`); E2E has one only.
 
   `data_sets` maps a name to its number of classes; real class names are used where the package lists that many.
   Semantic embeddings depend on the class names alone, so two runs over the same classes share them; with
@@ -41,14 +43,16 @@ def write_made_up_run(
   """
   data_sets = data_sets or {"ucf101": 101, "hmdb51": 51}
   folder = pathlib.Path(folder)
-  folder.mkdir(parents=True, exist_ok=True)
+  (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
   rng = np.random.default_rng(seed)
-  made = _Maker(rng, method, dim, _names("kinetics700_664", num_seen))
+  made = _Maker(
+    rng, method, space if method == "rest" else "semantic", dim, _names("kinetics700_664", num_seen)
+  )
   seen = made.data_set("seen", made.seen_names, 4)
   unseen = [made.data_set(name, _names(name, num), videos_per_class) for name, num in data_sets.items()]
   checkpoint = hashlib.sha256(f"{method} {seed}".encode()).hexdigest()[:16]
   tuning = extras.tuning(rng, checkpoint, STEP) if method == "rest" else None
-  report = _report(made, seen, unseen, tuning, checkpoint, seed)
+  report = _report(made, seen, unseen, tuning, checkpoint, seed) | {"workdir": str(folder.resolve())}
   arrays = _arrays(made, seen, unseen, checkpoint)
   for name, value in (("config", report["config"]), ("report", report), ("tuning", tuning)):
     if value is not None:
@@ -86,8 +90,8 @@ def _semantic(names, width):
 class _Maker:
   """What all data sets of a run share: the classes' places and how videos scatter around them."""
 
-  def __init__(self, rng, method, dim, seen_names):
-    self.rng, self.method, self.dim, self.seen_names = rng, method, dim, seen_names
+  def __init__(self, rng, method, space, dim, seen_names):
+    self.rng, self.method, self.space, self.dim, self.seen_names = rng, method, space, dim, seen_names
     self.width = dim if method == "e2e" else 48
     self.to_visual = rng.standard_normal((self.width, dim)) / np.sqrt(self.width)
     self.seen_semantic = _semantic(seen_names, self.width)
@@ -124,22 +128,25 @@ class _Maker:
     return weights @ self.seen_visual, weights.astype(np.float32)
 
   def spaces(self, data_set):
-    """(space, clips there, prototypes there), the primary one first."""
+    """(space, clips there, prototypes there, shares of seen classes), the primary one first."""
     if self.method == "e2e":
-      return [("semantic", data_set.clips, data_set.prototypes)]
-    nearest = (rows.unit(data_set.clips) @ rows.unit(self.seen_visual).T).argmax(-1)
+      return [("semantic", data_set.clips, data_set.prototypes, None)]
+    # The name of the nearest seen class stands in for a video.
+    nearest = (rows.unit(data_set.clips.mean(1)) @ rows.unit(self.seen_visual).T).argmax(-1)
+    stand_ins = np.repeat(self.seen_semantic[nearest][:, None], NUM_CLIPS, 1)
     shape = (len(data_set.label), self.width)
     own = data_set.semantic[data_set.label] + 2.6 * rows.unit(self.rng.standard_normal(shape))
     words = own[:, None] + rows.unit(self.rng.standard_normal((shape[0], NUM_CLIPS, shape[1])))
-    semantic = [
-      ("semantic", self.seen_semantic[nearest], data_set.semantic),
-      ("words", words, data_set.semantic),
+    found = [
+      ("visual", data_set.clips, data_set.prototypes, data_set.weights),
+      ("semantic", stand_ins, data_set.semantic, None),
+      ("words", words, data_set.semantic, None),
     ]
-    return [("visual", data_set.clips, data_set.prototypes), *semantic]
+    return sorted(found, key=lambda one: one[0] != self.space)
 
 
 def _report(made, seen, unseen, tuning, checkpoint, seed):
-  visual = made.method == "rest"
+  visual = made.space == "visual"
   removed = ["archery", "juggling soccer ball", "surfing water"]
   collides = unseen[0].classes[:3]
   recipes: dict[str, list] = {}
@@ -150,7 +157,7 @@ def _report(made, seen, unseen, tuning, checkpoint, seed):
       recipes[key] = [[seen.classes[k], round(float(weights[k]), 6)] for k in order]
   names = [*seen.classes, *removed, *(name for d in unseen for name in d.classes)]
   return {
-    "config": _config(made.method, unseen, seed),
+    "config": _config(made, unseen, seed),
     "seen_classes": seen.classes,
     "removed_classes": [{"class": a, "collides_with": b, "distance": 0.01 * k}
                         for k, (a, b) in enumerate(zip(removed, collides, strict=False))],
@@ -162,21 +169,22 @@ def _report(made, seen, unseen, tuning, checkpoint, seed):
     "transfer": {**TRANSFER, "max_uses_per_seen": 0, "tuned": False} if visual else None,
     "words": {name: words_of(name) for name in names},
     "class_distances": {d.name: _distances(d, seen) for d in unseen},
+    "class_distances_pretrained": None,
   }  # fmt: skip
 
 
-def _config(method, unseen, seed):
+def _config(made, unseen, seed):
   config = configs.Config(
-    method=method,
+    method=made.method,
     seed=seed,
     vectors="hash:300",
     data=configs.DataConfig(seen="kinetics700:@kinetics700_664", unseen=tuple(d.name for d in unseen)),
   )
-  backbone = "resnet18" if method == "rest" else "r2plus1d_18"
+  backbone = "resnet18" if made.method == "rest" else "r2plus1d_18"
   model = dataclasses.replace(config.model, backbone=backbone)
-  return configs.to_dict(
-    dataclasses.replace(config, model=model, eval=configs.EvalConfig(num_clips=NUM_CLIPS))
-  )
+  transfer = dataclasses.replace(config.transfer, space=made.space)
+  evaluation = configs.EvalConfig(num_clips=NUM_CLIPS)
+  return configs.to_dict(dataclasses.replace(config, model=model, transfer=transfer, eval=evaluation))
 
 
 def _distances(data_set, seen):
@@ -188,17 +196,18 @@ def _evaluations(made, seen, unseen, tuning):
   found = []
   seen_places = made.spaces(seen)
   for data_set in unseen:
-    for (space, clips, prototypes), place in zip(made.spaces(data_set), seen_places, strict=True):
+    for (space, clips, prototypes, _), place in zip(made.spaces(data_set), seen_places, strict=True):
       own = clips, data_set.label, data_set.classes, prototypes
       others = place[1], seen.label, seen.classes, place[2]
-      for level in rows.LEVELS:
-        primary = space == seen_places[0][0] and level == "video"
+      for level in rows.LEVELS if space == made.space else ("video",):
+        primary = space == made.space and level == "video"
         where = data_set.name, space, level, primary
         found.append(rows.all_row(*where, *own, made.rng))
         if len(data_set.classes) >= 4:
           found.append(rows.half_row(*where, *own, made.rng))
-        found.append(rows.generalized_row(*where, own, others, made.rng))
-        if tuning and space == "visual":
+        if space == made.space:
+          found.append(rows.generalized_row(*where, own, others, made.rng))
+        if tuning and space == made.space == "visual":
           rows.calibrate(found[-1], tuning["chosen"]["gamma"])
   space = "semantic" if made.method == "e2e" else "visual"
   own = seen.clips, seen.label, seen.classes, seen.prototypes
@@ -216,7 +225,12 @@ def _arrays(made, seen, unseen, checkpoint):
     ("seen/test", seen),
     *((f"unseen/{d.name}", d) for d in unseen),
   ]:
-    scores = rows.unit(kept.clips.mean(1)) @ rows.unit(kept.prototypes).T
+    space, clips, prototypes, _ = made.spaces(kept)[0]
+    if kept is seen:
+      clips, prototypes = seen.clips, seen.prototypes
+    elif made.method == "rest" and space != "visual":
+      arrays[f"{key}/placed"] = clips.mean(1).astype(np.float32)
+    scores = rows.unit(clips.mean(1)) @ rows.unit(prototypes).T
     best = np.argsort(-scores, axis=1, kind="stable")[:, :5]
     videos = [f"v_{kept.classes[k]}_{i:05d}" for i, k in enumerate(kept.label)]
     for level, field in (("video", "mean"), ("scores", "mean_unit"), ("single", "single")):
@@ -226,8 +240,9 @@ def _arrays(made, seen, unseen, checkpoint):
                f"{key}/predicted": best.astype(np.int32),
                f"{key}/score": np.take_along_axis(scores, best, 1).astype(np.float32)}  # fmt: skip
   for data_set in unseen:
-    arrays[f"prototypes/unseen/{data_set.name}"] = data_set.prototypes
+    *_, prototypes, weights = made.spaces(data_set)[0]
+    arrays[f"prototypes/unseen/{data_set.name}"] = prototypes
     arrays[f"semantic/unseen/{data_set.name}"] = data_set.semantic
-    if data_set.weights is not None:
-      arrays[f"weights/unseen/{data_set.name}"] = data_set.weights
+    if weights is not None:
+      arrays[f"weights/unseen/{data_set.name}"] = weights
   return arrays

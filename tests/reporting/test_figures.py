@@ -26,24 +26,28 @@ NAMES = ["ResT, one", "E2E & <two>"]
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-  folder = tmp_path_factory.mktemp("runs")
-  sets = {"ucf101": 34}
-  made = [("rest", 0), ("e2e", 1)]
+def runs(wide_runs):
+  return wide_runs
+
+
+@pytest.fixture(scope="module")
+def one(wide_drawn):
+  return [*wide_drawn[0], *wide_drawn[1]]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+  """A small ResT and a small E2E run on the same videos' classes."""
+  folder = tmp_path_factory.mktemp("pair")
+  small = {"num_seen": 12, "data_sets": {"ucf101": 12}, "videos_per_class": 3, "dim": 24}
   return [
-    read_run(write_made_up_run(folder / m, seed=s, method=m, num_seen=70, data_sets=sets, videos_per_class=4))
-    for m, s in made
+    read_run(write_made_up_run(folder / m, seed=s, method=m, **small)) for m, s in (("rest", 0), ("e2e", 1))
   ]
 
 
 @pytest.fixture(scope="module")
-def one(runs):
-  return list(draw_figures(runs[:1], NAMES[:1]))
-
-
-@pytest.fixture(scope="module")
-def two(runs):
-  return list(draw_figures(runs, NAMES))
+def two(pair):
+  return list(draw_figures(pair, NAMES))
 
 
 def _figures(drawn):
@@ -116,9 +120,9 @@ def test_confusion_agrees_with_the_accuracy_of_the_row(runs):
     assert {n: 100 * share[k] for k, n in enumerate(names)} == pytest.approx(row["per_class"])
 
 
-def test_confusion_distance_is_that_of_the_rows(runs, two):
+def test_confusion_distance_is_that_of_the_rows(pair, two):
   figure = _figures(two)["confusion-distance-ucf101"]
-  a, b = (shares(run, "ucf101") for run in runs)
+  a, b = (shares(run, "ucf101") for run in pair)
   assert f"{np.linalg.norm(a - b, axis=1).mean():.3f}" in figure.caption
   assert len(figure.table) - 1 == int((a != b).sum())
 
@@ -135,6 +139,31 @@ def test_distance_curve_begins_with_all_videos(runs):
   _, distance, accuracy, beyond = figure.table[1]
   assert (distance, beyond) == (0.0, 34)
   assert accuracy == pytest.approx(runs[0].row("ucf101", "all")["top1"], abs=1e-3)
+
+
+def test_a_class_without_a_distance_is_no_point_of_the_curve(pair):
+  run = pair[0]
+  distances = dict(run.report["class_distances"]["ucf101"])
+  first, second = list(distances)[:2]
+  distances |= {first: float("inf"), second: None}
+  report = run.report | {"class_distances": {"ucf101": distances}}
+  assert distance_figures([run._replace(report=report)], NAMES[:1])[0].table[1][3] == 10
+
+
+def test_two_runs_are_compared_by_what_their_weights_began_from_too(pair, two):
+  before = _figures(two)["two-runs-ucf101"]
+  assert "began from" not in before.caption
+  far = pair[1].report["class_distances"]
+  near = {"ucf101": {name: distance / 2 for name, distance in far["ucf101"].items()}}
+  sun = pair[1]._replace(report=pair[1].report | {"class_distances_pretrained": near})
+  drawn = _figures(distance_figures([pair[0], sun], NAMES))
+  figure = drawn["two-runs-ucf101"]
+  assert [row[2] for row in figure.table[1:]] == pytest.approx(
+    [row[2] / 2 for row in before.table[1:]], abs=1e-4
+  )
+  assert [row[1] for row in figure.table] == [row[1] for row in before.table]
+  assert f"The classes that {NAMES[1]} began from count as training classes too." in figure.caption
+  assert drawn["distance-ucf101"].table == _figures(two)["distance-ucf101"].table
 
 
 def test_overlap_finds_the_nearest_unseen_class(runs):

@@ -21,10 +21,10 @@ def test_it_runs_without_jax_tensorflow_and_what_draws(rest_run, e2e_run, tmp_pa
   assert "<html" in html
 
 
-def test_figures_are_drawn_without_jax_and_tensorflow(rest_page):
-  stems = {path.stem for path in (rest_page.parent / "figures").glob("*.svg")}
+def test_figures_are_drawn_without_jax_and_tensorflow(semantic_page):
+  stems = {path.stem for path in (semantic_page.parent / "figures").glob("*.svg")}
   assert len(stems) > 10
-  assert stems == {path.stem for path in (rest_page.parent / "figures").glob("*.csv")}
+  assert stems == {path.stem for path in (semantic_page.parent / "figures").glob("*.csv")}
 
 
 def test_wrong_input_ends_with_2_and_one_message(tmp_path):

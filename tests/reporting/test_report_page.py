@@ -9,13 +9,18 @@ import urllib.parse
 import pytest
 from page_reading import Page
 
-from zsar_jax.reporting import page
+from zsar_jax.reporting import class_tables, page
 from zsar_jax.reporting.figure import Figure
 from zsar_jax.reporting.run import read_run
 
 SECTIONS = ["facts", "results", "papers", "generalized", "spaces", "figures", "classes", "recipes", "examples", "training",
             "config"]  # fmt: skip
 FIGURE = Figure("a-figure", "A figure", "What it shows.", '<svg viewBox="0 0 9 9"><path d="M0 0"/></svg>', [["x"], [1]], "alt")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def wide_run(wide_runs):
+  return wide_runs[0]
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +96,14 @@ def test_every_table_has_headings_and_rows_as_wide(name, request):
   assert all(element[1].get("scope") for element in html.all("th"))
 
 
-def test_the_result_is_a_sentence(parsed, rest_run):
-  row = read_run(rest_run).row("ucf101", "all")
+def test_the_result_is_a_sentence(parsed, wide_run):
+  row = wide_run.row("ucf101", "all")
   low, high = row["interval_videos"]
   sentence = next(
-    text for text in parsed.texts("p") if text.startswith("Of 70 UCF101 videos of 14 unseen classes")
+    text for text in parsed.texts("p") if text.startswith("Of 136 UCF101 videos of 34 unseen classes")
   )
   assert (
-    f"ResT 18 names {row['top1']:.1f} % right (95 % interval {low:.1f} – {high:.1f}); chance is 7.1 %."
+    f"ResT 18 names {row['top1']:.1f} % right (95 % interval {low:.1f} – {high:.1f}); chance is 2.9 %."
     in sentence
   )
 
@@ -110,28 +115,27 @@ def test_the_papers_rows_stand_below_ours(parsed):
   assert "Not comparable" not in " ".join(parsed.texts("p"))
 
 
-def test_levels_spaces_and_generalised_rows_are_there(parsed, rest_run):
-  run = read_run(rest_run)
+def test_levels_spaces_and_generalised_rows_are_there(parsed, wide_run):
+  run = wide_run
   results, spaces = (" ".join(parsed.by_id(name)[2].split()) for name in ("results-1", "spaces-table"))
   for level in ("scores", "single", "clip"):
     assert f"{run.row('ucf101', 'all', level=level)['top1']:.1f}" in results
   for space in run.spaces:
-    assert f"{run.row('hmdb51', 'all', space=space)['top1']:.1f}" in spaces
-  assert f"{run.row('hmdb51', 'generalized')['ausuc']:.3f}" in parsed.by_id("generalized-table")[2]
+    assert f"{run.row('ucf101', 'all', space=space)['top1']:.1f}" in spaces
+  assert f"{run.row('ucf101', 'generalized')['ausuc']:.3f}" in parsed.by_id("generalized-table")[2]
 
 
-def test_every_class_has_a_row_and_a_recipe(parsed, rest_run):
-  run = read_run(rest_run)
+def test_every_class_has_a_row_and_a_recipe(parsed, wide_run):
   listed = parsed.by_id("class-table")[2]
-  for name in run.row("ucf101", "all")["per_class"]:
+  for name in wide_run.row("ucf101", "all")["per_class"]:
     assert name in listed
   items = [element for element in parsed.elements if "data-item" in element[1]]
-  assert len(items) == 14 + 8
+  assert len(items) == 34
 
 
-def test_examples_hold_their_frames(parsed, rest_run):
+def test_examples_hold_their_frames(parsed, wide_run):
   images = [element[1]["src"] for element in parsed.all("img")]
-  assert len(images) == 4 * len(read_run(rest_run).examples)
+  assert len(images) == 4 * len(wide_run.examples)
   assert all(src.startswith("data:image/jpeg;base64,") for src in images)
 
 
@@ -155,6 +159,23 @@ def test_classes_are_sorted_by_their_change(both):
   ]
   assert len(changes) == 14 + 8
   assert changes == sorted(changes, reverse=True)
+
+
+def test_the_heading_of_the_seen_classes_is_that_of_the_cells(rest_run, e2e_run):
+  made, named = read_run(rest_run), read_run(e2e_run)
+
+  def heading(*runs):
+    return class_tables.class_table(runs, ["first", "second"]).columns[-2].title
+
+  def only(run, data_set):
+    rows = [row for row in run.report["evaluations"] if row["dataset"] == data_set]
+    return run._replace(report=run.report | {"evaluations": rows})
+
+  assert heading(made, named) == "made of"
+  assert heading(named, made) == "nearest training classes"
+  assert heading(only(named, "hmdb51"), made) == "made of or nearest training classes"
+  # The first run holds none of the data sets that are combined.
+  assert heading(only(named, "hmdb51"), only(made, "ucf101")) == "made of or nearest training classes"
 
 
 def test_what_a_reader_must_know_is_said(rest_run):

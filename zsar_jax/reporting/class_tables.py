@@ -43,7 +43,7 @@ def class_table(runs: Sequence[Run], names: Sequence[str]) -> Table:
              Column("videos"),
              Column("distance", note="mean cosine distance of its words to those of the 10 nearest training classes"),
              Column("data set", False), Column("words", False),
-             Column("made of" if _is_combined(runs[0]) else "nearest training classes", False, wide=True),
+             Column(_seen_heading(runs), False, wide=True),
              Column("mistaken for", False, note="the most frequent wrong answers", wide=True)]  # fmt: skip
   rows = []
   for data_set in data_sets_of(runs):
@@ -55,12 +55,21 @@ def class_table(runs: Sequence[Run], names: Sequence[str]) -> Table:
   return Table(f"Every unseen class{sorted_by}", columns, rows)
 
 
-def _is_combined(run: Run) -> bool:
-  return any(f"weights/unseen/{name}" in run.arrays for name in run.unseen)
+def _seen_heading(runs: Sequence[Run]) -> str:
+  """What `_made_of` tells of the runs that it is asked for: the first one of every data set."""
+  sets = data_sets_of(runs)
+  combined = {f"weights/unseen/{data_set}" in _first(runs, data_set).arrays for data_set in sets}
+  return " or ".join(
+    name for name, of in (("made of", True), ("nearest training classes", False)) if of in combined
+  )
+
+
+def _first(runs: Sequence[Run], data_set: str) -> Run:
+  return next(run for run in runs if data_set in run.unseen)
 
 
 def _class_rows(runs: Sequence[Run], data_set: str) -> list[list[Cell]]:
-  first = next(run for run in runs if data_set in run.unseen)
+  first = _first(runs, data_set)
   scored = [run.row(data_set, "all") for run in runs]
   report, arrays = first.report, first.arrays
   classes = arrays[f"unseen/{data_set}/classes"].tolist()

@@ -116,8 +116,6 @@ def _notes(run: Run) -> list[str]:
     found.append(
       "the word vectors are a stand-in (a hash of each word): only classes that share a word are alike."
     )
-  if run.config["eval"].get("frame_order", "natural") != "natural":
-    found.append(f"frames were shown {run.config['eval']['frame_order']}, not in their natural order.")
   skipped = {row["dataset"]: row["num_skipped"] for row in report["evaluations"] if row.get("num_skipped")}
   found += [
     f"{num:,} videos of {data_set_title(name)} could not be read and are not counted."

@@ -61,7 +61,7 @@ def comparison_table(runs: Sequence[Run], names: Sequence[str]) -> Table:
   columns = [Column("data set", False), Column("candidates", False), Column("chance"), *map(Column, names)]
   columns += [Column(f"{name} {chr(0x2212)} {names[0]}") for name in names[1:]]
   rows = []
-  for data_set in [*data_sets_of(runs), *dict.fromkeys(_validation(run) for run in runs)]:
+  for data_set in dict.fromkeys([*data_sets_of(runs), *map(_validation, runs)]):
     for protocol in _PROTOCOLS:
       found = [run.row(data_set, protocol) for run in runs]
       if any(found):

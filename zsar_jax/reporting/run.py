@@ -3,22 +3,29 @@
 import json
 import pathlib
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.reporting import run_checks as checks
+from zsar_jax.reporting.optional_files import EXAMPLES, TUNING, read_examples, read_metrics, read_tuning
 
 AGAIN = "evaluate again: python -m zsar_jax.main --config FILE.py --workdir {} --evaluate_only"
+_UNREADABLE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class Arrays(Mapping[str, np.ndarray]):
-  """The arrays of an .npz file by name, each read when it is first asked for and kept from then on."""
+  """The arrays of an .npz file by name, each read when it is first asked for and kept from then on.
 
-  def __init__(self, path: pathlib.Path):
-    self.path = path
+  `hint` says what to do where one of them is damaged.
+  """
+
+  def __init__(self, path: pathlib.Path, hint: str = ""):
+    self.path, self.hint = path, hint
     self._kept: dict[str, np.ndarray] = {}
     # Opened here, since numpy leaves a broken archive open.
     with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
@@ -28,8 +35,11 @@ class Arrays(Mapping[str, np.ndarray]):
     if name not in self._names:
       raise KeyError(name)
     if name not in self._kept:
-      with np.load(self.path, allow_pickle=False) as file:
-        self._kept[name] = file[name]
+      try:
+        with np.load(self.path, allow_pickle=False) as file:
+          self._kept[name] = file[name]
+      except _UNREADABLE as error:
+        raise InputError(f"{self.path}: {name} cannot be read: {error}; {self.hint}") from error
     return self._kept[name]
 
   def __iter__(self) -> Iterator[str]:
@@ -51,7 +61,10 @@ class Run(NamedTuple):
   arrays: Mapping[str, np.ndarray]
   metrics: list[dict[str, Any]]  # lines of metrics.jsonl, in order; empty where there is none
   examples: list[dict[str, Any]]  # empty where none were kept
-  tuning: dict[str, Any] | None  # of `zsar_jax.tune`; None where it is of another checkpoint
+  tuning: dict[str, Any] | None  # of `zsar_jax.tune`; None where it was not run or is of no use
+  faults: Mapping[str, str] = MappingProxyType(
+    {}
+  )  # optional file -> a sentence: why it is there but not used
 
   @property
   def unseen(self) -> list[str]:
@@ -63,17 +76,31 @@ class Run(NamedTuple):
   def row(
     self, dataset: str, protocol: str, *, level: str = "video", space: str | None = None
   ) -> dict[str, Any] | None:
-    """The row of report.json's evaluations, or None; without `space`, of the space that the primary rows are in."""
-    space = space or self.space
+    """The row of report.json's evaluations, or None; without `space`, of the space that the primary row is in.
+
+    That may differ by protocol: seen classes are validated in the method's own space, whatever unseen ones are named in.
+    """
+    space = space or self._primary_space(dataset, protocol)
     for row in self.report["evaluations"]:
       if (row["dataset"], row["protocol"], row["level"], row["space"]) == (dataset, protocol, level, space):
         return row
     return None
 
+  def _primary_space(self, dataset: str, protocol: str) -> str:
+    key = (True, dataset, protocol)
+    found = (
+      row["space"]
+      for row in self.report["evaluations"]
+      if (row["primary"], row["dataset"], row["protocol"]) == key
+    )
+    return next(found, self.space)
+
   @property
   def space(self) -> str:
-    """The space of the primary rows: visual or semantic."""
-    return next(row["space"] for row in self.report["evaluations"] if row["primary"])
+    """The space of the primary rows of unseen classes: visual or semantic."""
+    return next(
+      row["space"] for row in self.report["evaluations"] if row["primary"] and row["protocol"] == "all"
+    )
 
   @property
   def spaces(self) -> list[str]:
@@ -84,6 +111,8 @@ class Run(NamedTuple):
 
 def read_run(workdir: str | pathlib.Path) -> Run:
   """Reads `report.json`, `embeddings.npz` and, where they are, `metrics.jsonl`, `examples/` and `tuning.json`.
+
+  `metrics.jsonl` and `tuning.json` are taken from the training's workdir where the folder has none of its own.
 
   Raises:
     InputError: lists everything that is missing, broken, or of another checkpoint; what to run is said.
@@ -103,31 +132,37 @@ def read_runs(workdirs: Sequence[str | pathlib.Path]) -> list[Run]:
   return runs
 
 
-def _read(workdir: pathlib.Path) -> Run:
-  again = AGAIN.format(workdir)
-  if not workdir.is_dir():
-    raise InputError(f"{workdir}: no such folder; expected the workdir of a run")
-  report = _json(workdir / "report.json", again)
-  checks.check_report(workdir / "report.json", report, again)
-  arrays = _open_arrays(workdir / "embeddings.npz", again)
-  checks.check_arrays(workdir / "embeddings.npz", report, arrays, again)
-  examples = _optional(workdir / "examples" / "examples.json", list) or []
-  checks.check_examples(workdir / "examples" / "examples.json", examples, again)
+def _read(folder: pathlib.Path) -> Run:
+  again = AGAIN.format(folder)
+  if not folder.is_dir():
+    raise InputError(f"{folder}: no such folder; expected the workdir of a run")
+  report = _report(folder, again)
+  trained = _trained_in(folder, report)
+  if trained != folder:
+    again = f"{AGAIN.format(trained)} --results {folder}"
+  checks.check_report(folder / "report.json", report, again)
+  arrays = _open_arrays(folder / "embeddings.npz", again)
+  checks.check_arrays(folder / "embeddings.npz", report, arrays, again)
+  examples = read_examples(folder / EXAMPLES)
+  tuning = read_tuning(_here_or_there(folder, trained, TUNING), report["checkpoint"])
+  metrics = read_metrics(_here_or_there(folder, trained, "metrics.jsonl"))
+  faults = {name: fault for name, fault in ((EXAMPLES, examples.fault), (TUNING, tuning.fault)) if fault}
   return Run(
-    workdir,
-    report["config"],
-    report,
-    arrays,
-    _metrics(workdir / "metrics.jsonl"),
-    examples,
-    _tuning(workdir / "tuning.json", report["checkpoint"]),
+    folder, report["config"], report, arrays, metrics, examples.value, tuning.value, MappingProxyType(faults)
   )
 
 
-def _json(path: pathlib.Path, hint: str) -> dict[str, Any]:
+def _report(folder: pathlib.Path, hint: str) -> dict[str, Any]:
+  path = folder / "report.json"
   try:
     made = json.loads(path.read_text(encoding="utf-8"))
   except FileNotFoundError:
+    others = sorted(each.name for each in folder.glob("report-*.json"))
+    if others:
+      hint = (
+        f"{', '.join(others)} is of frames out of their order, and only the natural order is reported; {hint} "
+        "--config.eval.frame_order=natural"
+      )
     raise InputError(f"{path}: no such file; {hint}") from None
   except (ValueError, OSError) as error:
     raise InputError(f"{path}: cannot be read: {error}; {hint}") from None
@@ -136,41 +171,23 @@ def _json(path: pathlib.Path, hint: str) -> dict[str, Any]:
   return made
 
 
-def _optional(path: pathlib.Path, kind: type) -> Any:
-  """What the file holds, or None where it is absent."""
-  if not path.exists():
-    return None
-  try:
-    made = json.loads(path.read_text(encoding="utf-8"))
-  except (ValueError, OSError) as error:
-    raise InputError(f"{path}: cannot be read: {error}; remove it, or make it again") from None
-  if not isinstance(made, kind):
-    raise InputError(f"{path}: expected a {kind.__name__}, found {type(made).__name__}; remove it")
-  return made
+def _trained_in(folder: pathlib.Path, report: Mapping[str, Any]) -> pathlib.Path:
+  """The training's workdir: evaluation may have written elsewhere (`--results`). Older reports do not say."""
+  told = report.get("workdir")
+  moved = (folder / "checkpoints").is_dir()  # a workdir that was moved is still its own
+  if moved or not isinstance(told, str) or not told or not pathlib.Path(told).is_dir():
+    return folder
+  return folder if pathlib.Path(told).samefile(folder) else pathlib.Path(told)
 
 
-def _tuning(path: pathlib.Path, checkpoint: str) -> dict[str, Any] | None:
-  found = _optional(path, dict)
-  return found if found and found.get("checkpoint") == checkpoint else None
-
-
-def _metrics(path: pathlib.Path) -> list[dict[str, Any]]:
-  """The lines that can be read: a kill may have cut the last one short."""
-  lines = []
-  for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-    try:
-      line = json.loads(text)
-    except ValueError:
-      continue
-    if isinstance(line, dict) and "step" in line and "kind" in line:
-      lines.append(line)
-  return lines
+def _here_or_there(folder: pathlib.Path, trained: pathlib.Path, name: str) -> pathlib.Path:
+  return folder / name if (folder / name).exists() else trained / name
 
 
 def _open_arrays(path: pathlib.Path, hint: str) -> Arrays:
   try:
-    return Arrays(path)
+    return Arrays(path, hint)
   except FileNotFoundError:
     raise InputError(f"{path}: no such file; {hint}") from None
-  except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+  except _UNREADABLE as error:
     raise InputError(f"{path}: cannot be read: {error}; {hint}") from None

@@ -78,10 +78,11 @@ def finish(
 ) -> Figure:
   """The drawn matplotlib figure as a `Figure`. The same drawing gives the same bytes."""
   import matplotlib
+  from matplotlib.backends.backend_svg import FigureCanvasSVG
 
   buffer = io.StringIO()
   with matplotlib.rc_context({"svg.hashsalt": name}):
-    drawn.savefig(buffer, format="svg", metadata={"Date": None})
+    FigureCanvasSVG(drawn).print_svg(buffer, metadata={"Date": None})  # savefig would draw everything twice
   plain = [[cell.item() if isinstance(cell, np.generic) else cell for cell in row] for row in table]
   return Figure(name, title, caption, tidy(buffer.getvalue(), name, alt), plain, alt)
 

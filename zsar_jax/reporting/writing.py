@@ -8,6 +8,7 @@ from zsar_jax.errors import InputError, raise_all
 from zsar_jax.files import write_text
 from zsar_jax.reporting import page
 from zsar_jax.reporting.figure import Figure
+from zsar_jax.reporting.optional_files import EXAMPLES
 from zsar_jax.reporting.run import Run, read_runs
 
 
@@ -28,14 +29,29 @@ def write_report(
   target = pathlib.Path(out) if out else default_folder(folders, called)
   try:
     (target / "figures").mkdir(parents=True, exist_ok=True)
-    figures, left_out = draw(runs, called)
-    for figure in figures:
-      write_text(target / "figures" / f"{figure.name}.svg", figure.svg)
-      write_text(target / "figures" / f"{figure.name}.csv", page.csv_text(figure.table))
-    write_text(target / "report.html", page.render(runs, called, figures, left_out))
+    return write_files(target, runs, called, *draw(runs, called))
   except OSError as error:
     raise InputError(f"{target}: the report cannot be written: {error}") from error
+
+
+def write_files(
+  target: pathlib.Path, runs: Sequence[Run], names: Sequence[str], figures: Sequence[Figure], left_out: Sequence[str]
+) -> pathlib.Path:  # fmt: skip
+  """Writes what `draw` made, and the page around it, into a folder; returns the page's path. Raises OSError."""
+  _check_names(figures)
+  (target / "figures").mkdir(parents=True, exist_ok=True)
+  for figure in figures:
+    write_text(target / "figures" / f"{figure.name}.svg", figure.svg)
+    write_text(target / "figures" / f"{figure.name}.csv", page.csv_text(figure.table))
+  write_text(target / "report.html", page.render(runs, names, figures, left_out))
   return target / "report.html"
+
+
+def _check_names(figures: Sequence[Figure]) -> None:
+  """Figures of one name would write over each other and share the page's ids."""
+  names = [figure.name for figure in figures]
+  twice = sorted({name for name in names if names.count(name) > 1})
+  assert not twice, f"several figures are called {', '.join(twice)}"
 
 
 def run_names(folders: Sequence[pathlib.Path], names: Sequence[str] | None) -> list[str]:
@@ -69,7 +85,7 @@ def default_folder(folders: Sequence[pathlib.Path], names: Sequence[str]) -> pat
 
 
 def draw(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Figure], list[str]]:
-  """The figures, and a sentence for each one that could not be drawn."""
+  """The figures, and a sentence for each one that could not be drawn, and for examples that cannot be shown."""
   figures: list[Figure] = []
   left_out: list[str] = []
   try:
@@ -82,4 +98,5 @@ def draw(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[Figure], list[
         left_out.append(drawn)
   except ImportError as error:
     left_out.append(f"Figures were left out: {error}; pip install matplotlib scikit-learn.")
+  left_out += [f"Examples: {run.faults[EXAMPLES]}" for run in runs if EXAMPLES in run.faults]
   return figures, left_out

@@ -24,9 +24,8 @@ def confusion_figures(runs: Sequence[Run], names: Sequence[str]) -> reading.Draw
     own, called = reading.holding(runs, names, data_set)
     drawn += [_matrix(run, *reading.of_run(runs, names, run), data_set) for run in own]
     for a, b in reading.pairs_of(own):
-      drawn.append(
-        _distance([own[a], own[b]], [called[a], called[b]], data_set, len(reading.pairs_of(own)) > 1)
-      )
+      pair = reading.of_pair(runs, names, own[a], own[b])
+      drawn.append(_distance([own[a], own[b]], [called[a], called[b]], data_set, pair))
   return drawn
 
 
@@ -77,7 +76,7 @@ def _matrix(run: Run, stem: str, of_run: str, data_set: str) -> Figure:
   right = 100 * np.trace(number) / max(number.sum(), 1)
   title = f"Confusion matrix of {reading.title(data_set)}{of_run}"
   alt = f"{title}, {len(named)} classes; {right:.1f} per cent of the videos lie on the diagonal"
-  return finish(drawn, reading.stem("confusion", data_set, stem), title, caption, table, alt)
+  return finish(drawn, reading.stem("confusion", reading.of_set(data_set), stem), title, caption, table, alt)
 
 
 def _height(num: int) -> float:
@@ -99,7 +98,7 @@ def _draw(axes: Any, matrix: Float[np.ndarray, "K K"], named: Sequence[str]) -> 
 
 
 @style()
-def _distance(runs: Sequence[Run], names: Sequence[str], data_set: str, several: bool) -> Figure | str:
+def _distance(runs: Sequence[Run], names: Sequence[str], data_set: str, pair: str) -> Figure | str:
   """Cell by cell |a - b|; a class's distance is the Euclidean one between its two rows."""
   classes = [reading.class_names(run, data_set) for run in runs]
   common = [name for name in classes[0] if name in set(classes[1])]
@@ -129,7 +128,7 @@ def _distance(runs: Sequence[Run], names: Sequence[str], data_set: str, several:
   )
   caption += "" if complete else " Not every class is labelled; the CSV names them all."
   caption += " Corresponds to E2E Sup. Fig. 5."
-  stem = reading.stem("confusion distance", data_set, *(names if several else ()))
+  stem = reading.stem("confusion distance", reading.of_set(data_set), pair)
   title = f"Confusion matrices of {reading.title(data_set)}: {names[0]} against {names[1]}"
   return finish(
     drawn, stem, title, caption, table, f"{title}: mean L2 distance of a class {distance.mean():.3f}"
@@ -166,7 +165,7 @@ def _pairs(runs: Sequence[Run], names: Sequence[str], data_set: str) -> Figure |
   table: list[list[Any]] = [["true class", "name given", *(f"{name}, %" for name in names)],
            *([a, b, *(round(own.get((a, b), 0.0), 4) for own in found)] for a, b in order)]  # fmt: skip
   title = f"Most confused classes of {reading.title(data_set)}"
-  return finish(drawn, reading.stem("confused", data_set), title, caption, table, caption)
+  return finish(drawn, reading.stem("confused", reading.of_set(data_set)), title, caption, table, caption)
 
 
 def _confused(run: Run, data_set: str) -> dict[tuple[str, str], float]:

@@ -23,19 +23,22 @@ def distance_figures(runs: Sequence[Run], names: Sequence[str]) -> reading.Drawn
     own, called = reading.holding(runs, names, data_set)
     drawn.append(_curve(own, called, data_set))
     for a, b in reading.pairs_of(own):
-      drawn.append(_two([own[a], own[b]], [called[a], called[b]], data_set, len(reading.pairs_of(own)) > 1))
+      pair = reading.of_pair(runs, names, own[a], own[b])
+      drawn.append(_two([own[a], own[b]], [called[a], called[b]], data_set, pair))
   return drawn
 
 
-def _classes(run: Run, data_set: str) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
-  """(classes, distance, right videos, videos) of the classes that have a distance and a video."""
-  distances = run.report["class_distances"].get(data_set) or {}
+def _classes(
+  run: Run, data_set: str, key: str = "class_distances"
+) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+  """(classes, distance, right videos, videos) of the classes that have a distance, by report.json's `key`, and a video."""
+  distances = run.report[key].get(data_set) or {}
   label = run.arrays[f"unseen/{data_set}/label"]
   hits = label == run.arrays[f"unseen/{data_set}/predicted"][:, 0]
   named = reading.class_names(run, data_set)
   total = np.bincount(label, minlength=len(named))
   right = np.bincount(label, hits, len(named))
-  rows = [k for k, name in enumerate(named) if total[k] and distances.get(name) is not None]
+  rows = [k for k, name in enumerate(named) if total[k] and np.isfinite(distances.get(name) or np.inf)]
   return (
     [named[k] for k in rows],
     np.array([distances[named[k]] for k in rows], float),
@@ -92,7 +95,7 @@ def _curve(runs: Sequence[Run], names: Sequence[str], data_set: str) -> Figure |
   )
   return finish(
     drawn,
-    reading.stem("distance", data_set),
+    reading.stem("distance", reading.of_set(data_set)),
     f"Accuracy against distance on {title}",
     caption,
     table,
@@ -105,9 +108,11 @@ def _of_half(accuracy: np.ndarray, beyond: Sequence[int]) -> float:
 
 
 @style()
-def _two(runs: Sequence[Run], names: Sequence[str], data_set: str, several: bool) -> Figure | str:
+def _two(runs: Sequence[Run], names: Sequence[str], data_set: str, pair: str) -> Figure | str:
   title = reading.title(data_set)
-  found = [_classes(run, data_set) for run in runs]
+  pretrained = [bool(run.report.get("class_distances_pretrained")) for run in runs]
+  found = [_classes(run, data_set, "class_distances_pretrained" if own else "class_distances")
+           for run, own in zip(runs, pretrained, strict=True)]  # fmt: skip
   common = [name for name in found[0][0] if name in set(found[1][0])]
   if len(common) < 2:
     return (
@@ -143,7 +148,11 @@ def _two(runs: Sequence[Run], names: Sequence[str], data_set: str, several: bool
   caption = (
     f"Every dot is a class of {title}: its distance to the training classes (left) and its accuracy (right) in {names[0]} "
     f"(across) and in {names[1]} (up). Classes that came more than 10 % nearer, {int(nearer.sum())}, are coloured; {better} of "
-    f"{len(common)} classes do better in {names[1]}. Corresponds to E2E Sup. Fig. 1."
+    f"{len(common)} classes do better in {names[1]}."
   )
-  stem = reading.stem("two runs", data_set, *(names if several else ()))
+  counted = [name for name, own in zip(names, pretrained, strict=True) if own]
+  if counted:
+    caption += f" The classes that {reading.listed(counted)} began from count as training classes too."
+  caption += " Corresponds to E2E Sup. Fig. 1."
+  stem = reading.stem("two runs", reading.of_set(data_set), pair)
   return finish(drawn, stem, f"Distance and accuracy of each class of {title}", caption, table, caption)

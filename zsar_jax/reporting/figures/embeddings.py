@@ -17,6 +17,9 @@ NUM_CLASSES, NUM_VIDEOS = 30, 1500
 NAMED = 60  # names at most on the plane of words
 FONT = 5.5  # points, of these names
 PLANE = np.array([440.0, 350.0])  # about its size in points
+STAND_INS = (
+  " Without transfer a video lies at the words of its visually nearest seen class, so many share a place."
+)
 MISSING = "scikit-learn is not installed (pip install scikit-learn)"
 
 
@@ -71,12 +74,11 @@ def _videos(run: Run, stem: str, of_run: str, data_set: str) -> Figure | str:
   chosen, rows = _sample(classes, label)
   if len(rows) + len(chosen) < 5:
     return f"Videos and prototypes of {reading.title(data_set)}{of_run} on a plane: too few videos."
-  videos, stars = (
-    run.arrays[f"unseen/{data_set}/mean"][rows],
-    run.arrays[f"prototypes/unseen/{data_set}"][chosen],
-  )
+  placed, stars = reading.placed(run, data_set), run.arrays[f"prototypes/unseen/{data_set}"][chosen]
+  if placed is None:
+    return f"Videos and prototypes of {reading.title(data_set)}{of_run} on a plane: {reading.NOT_PLACED}"
   # Unit vectors: only directions count, and prototypes are means of many videos, hence shorter.
-  places = _plane(np.concatenate([reading.unit(videos), reading.unit(stars)]))
+  places = _plane(np.concatenate([reading.unit(placed[rows]), reading.unit(stars)]))
   points, ends = places[: len(rows)], places[len(rows) :]
   drawn = canvas(5.6 + 0.13 * -(-len(chosen) // 4))
   axes = drawn.add_subplot()
@@ -93,11 +95,13 @@ def _videos(run: Run, stem: str, of_run: str, data_set: str) -> Figure | str:
   caption = (
     f"t-SNE of {len(rows)} videos of {some} unseen classes of {reading.title(data_set)} with the classes' prototypes as numbered "
     "stars, laid out together by cosine distance: a class is easy where its star lies in its own cloud. Distances between far clouds mean "
-    "little. Corresponds to ResT Fig. 4."
+    "little."
+    + (STAND_INS if run.space == "semantic" and run.config["method"] == "rest" else "")
+    + " Corresponds to ResT Fig. 4."
   )
   title = f"Videos and prototypes of {reading.title(data_set)}{of_run}"
   alt = f"{title}: t-SNE of {len(rows)} videos"
-  return finish(drawn, reading.stem("videos", data_set, stem), title, caption, table, alt)
+  return finish(drawn, reading.stem("videos", reading.of_set(data_set), stem), title, caption, table, alt)
 
 
 def _sample(classes: Sequence[str], label: np.ndarray) -> tuple[list[int], np.ndarray]:

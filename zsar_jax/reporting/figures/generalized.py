@@ -63,7 +63,7 @@ def _curves(runs: Sequence[Run], names: Sequence[str], data_set: str) -> Figure 
   )  # fmt: skip
   return finish(
     drawn,
-    reading.stem("seen unseen", data_set),
+    reading.stem("seen unseen", reading.of_set(data_set)),
     f"Seen against unseen classes, {title}",
     caption,
     table,

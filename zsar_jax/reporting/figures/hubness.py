@@ -23,10 +23,13 @@ def hubness_figures(runs: Sequence[Run], names: Sequence[str]) -> reading.Drawn:
   ]
 
 
-def occurrence(run: Run, data_set: str, k: int) -> Int[np.ndarray, " K"]:
-  """How many videos have each class among their k nearest, in the primary space."""
+def occurrence(run: Run, data_set: str, k: int) -> Int[np.ndarray, " K"] | None:
+  """How many videos have each class among their k nearest, in the primary space; None where their places are not kept."""
   prototypes = reading.unit(run.arrays[f"prototypes/unseen/{data_set}"])
-  videos = reading.unit(run.arrays[f"unseen/{data_set}/mean"])
+  placed = reading.placed(run, data_set)
+  if placed is None:
+    return None
+  videos = reading.unit(placed)
   nearest = np.argsort(-(videos @ prototypes.T), axis=1, kind="stable")[:, :k]
   return k_occurrence(nearest, len(prototypes), k)
 
@@ -39,13 +42,15 @@ def _hubness(runs: Sequence[Run], names: Sequence[str], data_set: str) -> Figure
   if not usable:
     return f"Hubness of {reading.title(data_set)}: too few classes."
   k = usable[0]
+  counts = [occurrence(run, data_set, k) for run in runs]
+  if all(count is None for count in counts):
+    return f"Hubness of {reading.title(data_set)}: {reading.NOT_PLACED}"
   drawn = canvas(2.9)
   left, right = drawn.subplots(1, 2, width_ratios=(1.15, 1))
   table: list[list[Any]] = [["run", "space", "class", "k", "occurrences", "times the average", "skewness"]]
-  for i, (run, name) in enumerate(zip(runs, names, strict=True)):
-    if not run.arrays[f"unseen/{data_set}/mean"].shape[0]:
+  for i, (run, name, count) in enumerate(zip(runs, names, counts, strict=True)):
+    if count is None or not count.sum():
       continue
-    count = occurrence(run, data_set, k)
     ratio = count / max(count.mean(), 1e-9)
     order = np.argsort(-ratio, kind="stable")
     classes = reading.class_names(run, data_set)
@@ -79,7 +84,12 @@ def _hubness(runs: Sequence[Run], names: Sequence[str], data_set: str) -> Figure
     for name, space, found in skews
   )
   return finish(
-    drawn, reading.stem("hubness", data_set), f"Hubness of {reading.title(data_set)}", caption, table, alt
+    drawn,
+    reading.stem("hubness", reading.of_set(data_set)),
+    f"Hubness of {reading.title(data_set)}",
+    caption,
+    table,
+    alt,
   )
 
 

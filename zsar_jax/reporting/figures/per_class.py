@@ -34,9 +34,8 @@ def change_figures(runs: Sequence[Run], names: Sequence[str]) -> reading.Drawn:
   for data_set in reading.unseen_sets(runs):
     own, called = reading.holding(runs, names, data_set)
     for a, b in reading.pairs_of(own):
-      drawn.append(
-        _change([own[a], own[b]], [called[a], called[b]], data_set, len(reading.pairs_of(own)) > 1)
-      )
+      pair = reading.of_pair(runs, names, own[a], own[b])
+      drawn.append(_change([own[a], own[b]], [called[a], called[b]], data_set, pair))
   return drawn
 
 
@@ -83,7 +82,7 @@ def _sorted_classes(runs: Sequence[Run], names: Sequence[str], data_set: str) ->
       f"{zero} of {len(own)} ({name})" for zero, own, name in zip(zeros, accuracies, names, strict=True)
     )
   )
-  name = reading.stem("per class", data_set)
+  name = reading.stem("per class", reading.of_set(data_set))
   return finish(
     drawn,
     name,
@@ -118,7 +117,7 @@ def _ends(runs: Sequence[Run], names: Sequence[str], data_set: str) -> Figure:
     caption += " A row of panels sorts by one run; points are the other runs at the same classes."
   caption += " Corresponds to E2E Sup. Fig. 4."
   title = f"Best and worst classes of {reading.title(data_set)}"
-  return finish(drawn, reading.stem("ends", data_set), title, caption, table, caption)
+  return finish(drawn, reading.stem("ends", reading.of_set(data_set)), title, caption, table, caption)
 
 
 def _bars(axes: Any, classes: Sequence[str], i: int, accuracies: Sequence[dict[str, float]]) -> None:
@@ -140,7 +139,7 @@ def _bars(axes: Any, classes: Sequence[str], i: int, accuracies: Sequence[dict[s
 
 
 @style()
-def _change(runs: Sequence[Run], names: Sequence[str], data_set: str, several: bool) -> Figure | str:
+def _change(runs: Sequence[Run], names: Sequence[str], data_set: str, pair: str) -> Figure | str:
   before, after = (reading.per_class(run, data_set) for run in runs)
   change = {name: after[name] - before[name] for name in before if name in after}
   if not change:
@@ -170,9 +169,5 @@ def _change(runs: Sequence[Run], names: Sequence[str], data_set: str, several: b
     ["class", *names, "change"],
     *([name, before[name], after[name], change[name]] for name in order),
   ]
-  stem = (
-    reading.stem("change", data_set, *(f"{n}" for n in names))
-    if several
-    else reading.stem("change", data_set)
-  )
+  stem = reading.stem("change", reading.of_set(data_set), pair)
   return finish(drawn, stem, f"Change of each class of {reading.title(data_set)}", caption, table, caption)

@@ -1,6 +1,7 @@
 """What the figures ask of runs: classes, hits and names, in the same way everywhere."""
 
 import re
+import zlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from zsar_jax.reporting.figure import Figure
 from zsar_jax.reporting.numbers import data_set_title
 from zsar_jax.reporting.run import Run
 
+NOT_PLACED = "embeddings.npz does not hold the videos where their prototypes are; evaluate the run again."
 Drawn = list[Figure | str]  # a str: what was left out, and why
 
 
@@ -32,6 +34,18 @@ def of_run(runs: Sequence[Run], names: Sequence[str], run: Run) -> tuple[str, st
   return f"{names[number]} {number + 1}", f", {names[number]}"
 
 
+def of_pair(runs: Sequence[Run], names: Sequence[str], a: Run, b: Run) -> str:
+  """What a file's stem says of two runs that are compared: nothing where there are only two; pairs never clash."""
+  return "" if len(runs) == 2 else stem(of_run(runs, names, a)[0], of_run(runs, names, b)[0])
+
+
+def of_set(data_set: str) -> str:
+  """What a file's stem says of a data set: a name that a stem would not tell from others takes a few digits of its own."""
+  if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", data_set):
+    return stem(data_set)
+  return stem(data_set, f"{zlib.crc32(data_set.encode()):08x}")
+
+
 def unseen_sets(runs: Sequence[Run]) -> list[str]:
   """Every unseen data set of any run, in the runs' order."""
   return list(dict.fromkeys(name for run in runs for name in run.unseen))
@@ -51,6 +65,13 @@ def pairs_of(runs: Sequence[Run]) -> list[tuple[int, int]]:
 
 def class_names(run: Run, data_set: str) -> list[str]:
   return [str(name) for name in run.arrays[f"unseen/{data_set}/classes"]]
+
+
+def placed(run: Run, data_set: str) -> Float[np.ndarray, "V P"] | None:
+  """The videos where their prototypes are: in the primary space. None where the file does not hold that."""
+  own, prototypes = f"unseen/{data_set}/placed", run.arrays[f"prototypes/unseen/{data_set}"]
+  found = run.arrays[own if own in run.arrays else f"unseen/{data_set}/mean"]
+  return found if found.shape[1] == prototypes.shape[1] else None
 
 
 def alphabetical(names: Sequence[str]) -> Int[np.ndarray, " K"]:
@@ -75,10 +96,6 @@ def per_class(run: Run, data_set: str) -> dict[str, float]:
 def unit(x: Float[np.ndarray, "*dims D"]) -> Float32[np.ndarray, "*dims D"]:
   """Unit rows; rows of zeros stay."""
   return (x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
-
-
-def seen_name(run: Run) -> str:
-  return f"{len(run.report['seen_classes'])} seen classes"
 
 
 def shorten(text: str, most: int) -> str:

@@ -20,7 +20,7 @@ def training_figure(runs: Sequence[Run], names: Sequence[str]) -> Figure | str:
   found = [
     (run, name)
     for run, name in zip(runs, names, strict=True)
-    if any(line["kind"] == "train" for line in run.metrics)
+    if any(line["kind"] == "train" and "loss" in line for line in run.metrics)
   ]
   if not found:
     return "Training curves: no metrics.jsonl tells of a training."

@@ -94,7 +94,9 @@ def _matrices(run: Run, stem: str, of_run: str, data_set: str) -> Figure:
   )
   title = f"Relatedness{' and selection' if weights is not None else ''} of {reading.title(data_set)}{of_run}"
   alt = f"{title}: {len(rows)} unseen by {len(columns)} seen classes, cosines from {low:.2f} to {high:.2f}"
-  return finish(drawn, reading.stem("relatedness", data_set, stem), title, caption, table, alt)
+  return finish(
+    drawn, reading.stem("relatedness", reading.of_set(data_set), stem), title, caption, table, alt
+  )
 
 
 def _columns(related: Float[np.ndarray, "k S"], weights: Float[np.ndarray, "k S"] | None, seen: Sequence[str]
@@ -136,7 +138,7 @@ def _recipes(run: Run, stem: str, of_run: str, data_set: str) -> Figure:
   )
   title = f"What the prototypes of {reading.title(data_set)} are made of{of_run}"
   alt = f"{title}: on average {number.mean():.1f} seen classes each"
-  return finish(drawn, reading.stem("recipes", data_set, stem), title, caption, table, alt)
+  return finish(drawn, reading.stem("recipes", reading.of_set(data_set), stem), title, caption, table, alt)
 
 
 def _used(weights: Float[np.ndarray, " S"]) -> list[int]:

@@ -9,32 +9,31 @@ from jaxtyping import Float
 from zsar_jax.reporting.figure import Figure
 from zsar_jax.reporting.figures import axes as parts
 from zsar_jax.reporting.figures import reading
+from zsar_jax.reporting.optional_files import TUNING
 from zsar_jax.reporting.palette import BLUE, VERMILION, sequential
 from zsar_jax.reporting.run import Run
 from zsar_jax.reporting.svg import canvas, finish, style
 
+TITLE = "Search of the transfer's coefficients"
 AXES = ("num_neighbors", "max_seen_per_unseen", "distinctiveness")
 
 
 def tuning_figures(runs: Sequence[Run], names: Sequence[str]) -> reading.Drawn:
-  """The grid of every run that was tuned."""
+  """The grid of every run that was tuned; of the others, why there is none."""
   drawn: reading.Drawn = []
   for run in runs:
+    stem, of_run = reading.of_run(runs, names, run)
     if run.tuning:
-      made = tuning_figure(run.tuning)
-      stem, of_run = reading.of_run(runs, names, run)
-      drawn.append(
-        made if not stem else tuning_figure(run.tuning, reading.stem("tuning", stem), made.title + of_run)
-      )
-  return drawn or [
-    "The search of the transfer's coefficients: not run (python -m zsar_jax.tune --workdir RUN)."
-  ]
+      drawn.append(tuning_figure(run.tuning, reading.stem("tuning", stem), TITLE + of_run))
+    elif TUNING in run.faults:
+      drawn.append(f"{TITLE}{of_run}: {run.faults[TUNING]}")
+  if not drawn and any(run.config["method"] == "rest" for run in runs):
+    drawn.append(f"{TITLE}: not run (python -m zsar_jax.tune --workdir RUN).")
+  return drawn
 
 
 @style()
-def tuning_figure(
-  tuning: dict[str, Any], name: str = "tuning", title: str = "Search of the transfer's coefficients"
-) -> Figure:
+def tuning_figure(tuning: dict[str, Any], name: str = "tuning", title: str = TITLE) -> Figure:
   """What `tuning.json` holds: score by K and rho at the chosen theta, and by theta at the chosen K and rho."""
   grid = [list(tuning["grid"][key]) for key in AXES]
   scores, deviations = (np.array(tuning[key], float) for key in ("scores", "deviations"))
