@@ -1,7 +1,7 @@
-"""Generated still pictures: persons in a posture or with a thing in hand, for pretraining on images made to move (E2E section 3.4).
+"""Generated still pictures: persons in a posture, and things by themselves, for pretraining on images made to move (E2E section 3.4).
 
-A picture shows a seen combination of actions at one moment, and is called by what one half of the body shows: the posture of
-the legs, or what the arms hold. No name shares a word with an action. Needs numpy; writing needs Pillow.
+A posture is a moment of an action of the legs, with the arms of a seen combination and nothing in hand; a thing is what an action of the
+arms holds, without a person. No name shares a word with an action. Needs numpy; writing needs Pillow.
 """
 
 import os
@@ -69,9 +69,12 @@ def render_still(
   picture = drawing.draw_ground(rng, domain, size, nuisance.horizon)[None].copy()
   origin = np.asarray([nuisance.position]) * size
   scale = nuisance.scale * size
-  drawing.paint_shadow(picture, origin, 0.28 * scale, nuisance.shadow)
+  if name in POSTURES:
+    drawing.paint_shadow(picture, origin, 0.28 * scale, nuisance.shadow)
   parts = figure_parts(lower, upper, lower_phase, upper_phase, nuisance.build, nuisance.camera)
-  drawing.paint_parts(picture, parts, nuisance.palette, origin, scale, nuisance.rim)
+  # One picture shows one of the two: showing both, it would have two names.
+  shown_parts = [part for part in parts if (part.paint == "prop") == (name in THINGS)]
+  drawing.paint_parts(picture, shown_parts, nuisance.palette, origin, scale, nuisance.rim)
   return drawing.finish(picture, nuisance.finish, rng)[0]
 
 

@@ -32,7 +32,9 @@ def projections(embeddings: Float[Array, "V D"], vectors: Float[Array, "S D"]) -
   """Products of unit videos with vectors as long as they are: `scores` of any weighted sum of these is a weighted sum."""
   embeddings = embeddings.astype(jnp.float32)
   products = jnp.matmul(embeddings, vectors.T.astype(jnp.float32), precision=_HIGHEST)
-  return products / _lengths(embeddings)  # a product is smaller than its factors: it, not they, is passed over again
+  return products / _lengths(
+    embeddings
+  )  # a product is smaller than its factors: it, not they, is passed over again
 
 
 def _unit(vectors: Float[Array, "V D"]) -> Float32[Array, "V D"]:

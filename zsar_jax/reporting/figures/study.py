@@ -11,7 +11,13 @@ from zsar_jax.reporting.figures import reading
 from zsar_jax.reporting.palette import LINES, MARKERS, RUNS
 from zsar_jax.reporting.svg import canvas, finish, style
 
-Points = Sequence[tuple[Any, float, float, int]]  # x, mean, standard deviation over draws, number of draws
+# x, mean, error, number of draws, what the error is of (see ERRORS; "" without one)
+Points = Sequence[tuple[Any, float | None, float | None, int, str]]
+ERRORS = {
+  "draws": "standard deviation over draws",
+  "splits": "standard deviation over half-class splits",
+  "videos": "standard error over test videos",
+}
 _BARS = 0.8  # of a category's width
 
 
@@ -26,12 +32,13 @@ def study_figure(
   log_x: bool = False,
   categorical: bool = False,
 ) -> Figure:
-  """Lines with error bars, or groups of bars where x is a category; `printed` is what a paper reports, drawn hollow.
+  """Lines, or groups of bars where x is a category, with error bars; `printed` is what a paper reports, drawn hollow.
 
-  Points whose mean is NaN or None are missing runs and left out. The figure's name is made of the title.
+  Points whose mean is NaN or None are missing runs and left out; an error that is NaN or None is not drawn. The figure's
+  name is made of the title.
 
   Args:
-    series: {name: [(x, mean, standard deviation, number of draws)]}; x are numbers, or any text where `categorical`.
+    series: {name: [(x, mean, error, number of draws, key of ERRORS)]}; x are numbers, or any text where `categorical`.
     printed: {name: [(x, value)]}; a name that is also in `series` takes that series' colour.
     log_x: a logarithmic axis; x must be positive then.
   """
@@ -53,24 +60,26 @@ def study_figure(
   draws = sorted({point[3] for points in kept.values() for point in points})
   counted = f"{draws[0]} to {draws[-1]}" if len(draws) > 1 else f"{draws[0]}" if draws else "no"
   several = bool(draws) and draws[-1] > 1
+  drawn_errors = {point[4] for points in kept.values() for point in points if _is_number(point[2])}
+  told = " or ".join(f"one {words}" for error, words in ERRORS.items() if error in drawn_errors)
   caption = (
     f"{y_label} by {x_label}; {counted} draw{'s' if several or not draws else ''} a point"
-    + (", error bars are one standard deviation over them." if several else ".")
+    + (f", error bars are {told}." if told else ".")
     + (" Hollow marks are the paper's own numbers." if printed else "")
   )
   missing = sum(map(len, series.values())) - sum(map(len, kept.values()))
   if missing:
     caption += f" Runs of {missing} point{'s' if missing > 1 else ''} are not done."
-  table: list[list[Any]] = [["series", x_label, y_label, "standard deviation", "draws"]]
-  table += [[name, *point] for name, points in kept.items() for point in points]
+  table: list[list[Any]] = [["series", x_label, y_label, "error", "draws", "error of"]]
+  table += [[name, *point[:4], ERRORS.get(point[4], "")] for name, points in kept.items() for point in points]
   table += [
-    [f"printed: {name}", x, value, None, None] for name, points in printed.items() for x, value in points
+    [f"printed: {name}", x, value, None, None, ""] for name, points in printed.items() for x, value in points
   ]
   return finish(drawn, reading.stem(title), title, caption, table, f"{title}. {_told(kept)}")
 
 
 def _in_order(axes: Any, labels: Sequence[str]) -> list[Any]:
-  """The legend's lines in this order: matplotlib would put those with error bars last."""
+  """The legend's entries in this order: matplotlib would put bars after lines."""
   handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
   return [handles[label] for label in labels if label in handles]
 
@@ -97,18 +106,9 @@ def _draw_lines(axes: Any, series: Mapping[str, Points], printed: Mapping[str, A
   for name, points in series.items():
     color, marker, line = _look(name, names)
     ordered = sorted(points, key=lambda point: point[0])
-    x, y, deviation = (np.array([point[k] for point in ordered], float) for k in range(3))
-    axes.errorbar(
-      x,
-      y,
-      np.nan_to_num(deviation),
-      color=color,
-      marker=marker,
-      linestyle=line,
-      capsize=2,
-      elinewidth=0.9,
-      label=name,
-    )
+    x, y, error = (np.array([point[k] for point in ordered], float) for k in range(3))
+    axes.plot(x, y, color=color, marker=marker, linestyle=line, label=name)
+    _draw_errors(axes, x, y, error, color)
   for name, own in printed.items():
     color, marker, _ = _look(name, names)
     places = sorted(own)
@@ -124,6 +124,11 @@ def _draw_lines(axes: Any, series: Mapping[str, Points], printed: Mapping[str, A
     )
   if log_x:
     _log_axis(axes, [float(p[0]) for points in (*series.values(), *printed.values()) for p in points])
+
+
+def _draw_errors(axes: Any, x: np.ndarray, y: np.ndarray, error: np.ndarray, color: str) -> None:
+  """Bars of one error up and down, none where it is NaN."""
+  axes.errorbar(x, y, error, fmt="none", elinewidth=0.9, capsize=2, ecolor=color)
 
 
 def _log_axis(axes: Any, places: Sequence[float]) -> None:
@@ -151,17 +156,13 @@ def _draw_bars(
   width = _BARS / max(len(names), 1)
   places = {name: (k - (len(names) - 1) / 2) * width for k, name in enumerate(names)}
   for name, points in series.items():
-    x = [categories.index(str(point[0])) + places[name] for point in points]
-    deviation = np.nan_to_num([point[2] if point[2] is not None else 0.0 for point in points])
-    axes.bar(
-      x, [point[1] for point in points], 0.9 * width, color=_look(name, names)[0], alpha=0.85, label=name
-    )
-    some = [k for k, point in enumerate(points) if point[3] > 1]
-    axes.errorbar([x[k] for k in some], [points[k][1] for k in some], deviation[some] if some else None, fmt="none", elinewidth=0.9,
-                  capsize=2, ecolor=axes.xaxis.label.get_color())  # fmt: skip
+    x = np.array([categories.index(str(point[0])) + places[name] for point in points])
+    y, error = (np.array([point[k] for point in points], float) for k in (1, 2))
+    axes.bar(x, y, 0.9 * width, color=_look(name, names)[0], alpha=0.85, label=name)
+    _draw_errors(axes, x, y, error, axes.xaxis.label.get_color())
   for name, own in printed.items():
-    x = [categories.index(str(place)) + places[name] for place, _ in own]
-    axes.plot(x, [value for _, value in own], "D", color=axes.xaxis.label.get_color(), markerfacecolor="none", markersize=4.5,
+    at = [categories.index(str(place)) + places[name] for place, _ in own]
+    axes.plot(at, [value for _, value in own], "D", color=axes.xaxis.label.get_color(), markerfacecolor="none", markersize=4.5,
               label=f"{name} (paper)")  # fmt: skip
   long = max(map(len, categories), default=0) * len(categories) > 80
   axes.set_xticks(
