@@ -6,9 +6,7 @@ reported at once.
 """
 
 import dataclasses
-import importlib.util
 import math
-import pathlib
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +15,7 @@ from typing import Any
 import ml_collections
 
 from zsar_jax.errors import InputError, did_you_mean, raise_all
+from zsar_jax.python_files import call_in_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -261,21 +260,7 @@ def differences(saved: Mapping[str, Any], config: Config) -> list[str]:
 
 
 def _run_config_file(path: str) -> ml_collections.ConfigDict:
-  file, _, variant = path.partition(":")
-  if not pathlib.Path(file).is_file():
-    known = sorted(str(p) for p in pathlib.Path("configs").glob("*.py"))
-    raise InputError(f"{file}: no such config file{did_you_mean(file, known)}")
-  spec = importlib.util.spec_from_file_location("zsar_config", file)
-  assert spec is not None
-  assert spec.loader is not None
-  module = importlib.util.module_from_spec(spec)
-  try:
-    spec.loader.exec_module(module)
-    made = module.get_config(variant)
-  except InputError:
-    raise
-  except Exception as error:
-    raise InputError(f"{path}: the config file fails: {type(error).__name__}: {error}") from error
+  made = call_in_file(path, "get_config", "config", "configs")
   if not isinstance(made, ml_collections.ConfigDict):
     raise InputError(f"{path}: get_config gave {type(made).__name__}, expected an ml_collections.ConfigDict")
   return made

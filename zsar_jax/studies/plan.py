@@ -3,14 +3,13 @@
 A study file (`configs/studies/*.py`) defines `get_study(variant="") -> Study`.
 """
 
-import importlib.util
-import pathlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from zsar_jax.errors import InputError, did_you_mean, raise_all
+from zsar_jax.python_files import call_in_file
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 SCALES = ("linear", "log", "categories")
@@ -85,21 +84,7 @@ def load_study(path: str) -> Study:
   Raises:
     InputError: no such file, it fails, or the study is inconsistent (everything wrong at once).
   """
-  file, _, variant = path.partition(":")
-  if not pathlib.Path(file).is_file():
-    known = sorted(str(p) for p in pathlib.Path("configs/studies").glob("*.py"))
-    raise InputError(f"{file}: no such study file{did_you_mean(file, known)}")
-  spec = importlib.util.spec_from_file_location("zsar_study", file)
-  assert spec is not None
-  assert spec.loader is not None
-  module = importlib.util.module_from_spec(spec)
-  try:
-    spec.loader.exec_module(module)
-    study = module.get_study(variant)
-  except InputError:
-    raise
-  except Exception as error:
-    raise InputError(f"{path}: the study file fails: {type(error).__name__}: {error}") from error
+  study = call_in_file(path, "get_study", "study", "configs/studies")
   if not isinstance(study, Study):
     raise InputError(f"{path}: get_study gave {type(study).__name__}, expected a zsar_jax.studies.plan.Study")
   check_study(study, path)
