@@ -34,5 +34,14 @@ def records(entries, tmp_path_factory) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def more_records(entries, records) -> pathlib.Path:
+  """Two other classes beside `records`: videos of 6, 8, 10 and 12 frames."""
+  out = records.parent / "more"
+  others = [entry._replace(label=row % 2) for row, entry in enumerate(entries[:4])]
+  build_records(others, ("clap", "jump"), out, short_side=24, workers=1)
+  return out
+
+
+@pytest.fixture(scope="session")
 def index(records) -> VideoIndex:
   return open_index(records)

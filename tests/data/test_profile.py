@@ -21,8 +21,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 def profile(records, *options):
   keys = {
     "data.dir": records.parent,
-    "data.seen": "tiny:sit+walk",
-    "data.unseen": "tiny:wave",
+    "data.seen": "tiny",
+    "data.unseen": "more",
     "data.seen_test": "",
     "data.short_side": 24,
     "data.crop": 16,
@@ -35,7 +35,7 @@ def profile(records, *options):
   return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=os.environ)
 
 
-def test_profile_as_json_and_as_a_table(records):
+def test_profile_as_json_and_as_a_table(records, more_records):
   done = profile(records, "--profile", "--steps", "3", "--json")
   assert done.returncode == 0, done.stderr
   report = json.loads(done.stdout)

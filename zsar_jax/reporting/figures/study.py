@@ -19,6 +19,7 @@ ERRORS = {
   "videos": "standard error over test videos",
 }
 _BARS = 0.8  # of a category's width
+FEW = 8  # places of points up to which each has a tick
 
 
 @style()
@@ -122,8 +123,11 @@ def _draw_lines(axes: Any, series: Mapping[str, Points], printed: Mapping[str, A
       markerfacecolor="none",
       label=f"{name} (paper)",
     )
+  places = [float(p[0]) for points in (*series.values(), *printed.values()) for p in points]
   if log_x:
-    _log_axis(axes, [float(p[0]) for points in (*series.values(), *printed.values()) for p in points])
+    _log_axis(axes, places)
+  elif len(set(places)) <= FEW:
+    axes.set_xticks(sorted(set(places)))
 
 
 def _draw_errors(axes: Any, x: np.ndarray, y: np.ndarray, error: np.ndarray, color: str) -> None:
