@@ -1,5 +1,6 @@
 """Seeded half-class splits (E2E section 4.1: ten random halves of a test set's classes)."""
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,8 +27,15 @@ def released_order(names: Sequence[str]) -> Int64[np.ndarray, " K"]:
 
 
 def half_class_rows(names: Sequence[str], num_splits: int = 10) -> Int64[np.ndarray, "P half"]:
-  """The half-class splits as rows of `names`, whatever order these are in."""
-  return released_order(names)[half_class_splits(len(names), num_splits)]
+  """The half-class splits as rows of `names`, whatever order these are in. Not to be written to."""
+  return _half_class_rows(tuple(names), num_splits)
+
+
+@functools.lru_cache(maxsize=32)  # the same for every level and space
+def _half_class_rows(names: tuple[str, ...], num_splits: int) -> Int64[np.ndarray, "P half"]:
+  rows = released_order(names)[half_class_splits(len(names), num_splits)]
+  rows.setflags(write=False)
+  return rows
 
 
 def class_masks(rows: Int64[np.ndarray, "P half"], num_classes: int) -> Bool[np.ndarray, "P K"]:

@@ -94,14 +94,20 @@ def _row_of_half(
   primary: bool,
 ) -> dict[str, Any]:
   members = splits.class_masks(rows, len(videos.names))[:, videos.label]
-  scored = np.flatnonzero(members.any(axis=1))
+  num_videos = members.sum(axis=1)
+  scored = np.flatnonzero(num_videos)
   if not len(scored):
     raise InputError(
       f"{videos.dataset}: no half-class split holds a video: expected videos of at least one class"
     )
+  top = {k: 100.0 * ((ranks < k) & members).sum(axis=1) / np.maximum(num_videos, 1) for k in (1, 5)}
   result: list[dict[str, Any]] = [
-    {"seed": int(seed), "classes": [videos.names[row] for row in rows[seed]]}
-    | report_row.top(ranks[seed][members[seed]])
+    {
+      "seed": int(seed),
+      "classes": [videos.names[row] for row in rows[seed].tolist()],
+      "top1": float(top[1][seed]),
+      "top5": float(top[5][seed]),
+    }
     for seed in scored
   ]
   top1, deviation = metrics.mean_and_std([split["top1"] for split in result])
