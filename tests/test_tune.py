@@ -22,12 +22,13 @@ def test_coefficients_are_searched_written_drawn_and_then_used(data_dir, tmp_pat
   assert "restored" not in told.out  # refused before anything is embedded
   assert tune.main(["--workdir", str(tmp_path)]) == 0
   out = capsys.readouterr().out
+  assert "best  K " in out
   assert "chosen  K " in out
   held = json.loads((tmp_path / "tuning.json").read_text())
   report = json.loads((tmp_path / "report.json").read_text())
   assert held["checkpoint"] == report["checkpoint"]
-  assert held["chosen"]["score"] >= held["default"]["score"]
-  assert np.max(held["scores"]) == pytest.approx(held["chosen"]["score"])
+  assert held["best"]["score"] >= held["chosen"]["score"] >= held["default"]["score"]
+  assert np.max(held["scores"]) == pytest.approx(held["best"]["score"])
   assert (tmp_path / "figures/tuning.svg").read_text().startswith("<svg")
   embeddings = np.load(tmp_path / "seen_embeddings" / str(held["step"]) / "embeddings-00000.npy")
   assert embeddings.dtype == np.float16

@@ -93,7 +93,7 @@ def print_result(found: SearchResult, workdir: pathlib.Path) -> None:
   """The grid at the theta that was chosen, and what was chosen."""
   console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
   facts = found.as_dict()
-  grid, chosen, default = facts["grid"], facts["chosen"], facts["default"]
+  grid, chosen = facts["grid"], facts["chosen"]
   theta = grid["distinctiveness"].index(chosen["distinctiveness"])
   table = Table("K \\ rho", *map(str, grid["max_seen_per_unseen"]),
                 title=f"held-out seen classes, top-1 per cent, theta = {chosen['distinctiveness']:g}")  # fmt: skip
@@ -102,8 +102,13 @@ def print_result(found: SearchResult, workdir: pathlib.Path) -> None:
   ):
     table.add_row(str(num_neighbors), *(f"{score:.1f}" for score in scores))
   console.print(table)
-  console.print(f"[bold]chosen[/bold]  {_told(chosen)}, gamma {chosen['gamma']:.3f}")
-  console.print(f"[bold]config[/bold]  {_told(default)}")
+  for name in ("best", "default", "chosen"):
+    gamma = f", gamma {chosen['gamma']:.3f}" if name == "chosen" else ""
+    console.print(f"[bold]{name}[/bold]  {_told(facts[name])}{gamma}")
+  if all(chosen[key] == facts["default"][key] for key in tuning.KEYS):
+    console.print(
+      "the config's own coefficients stay: no point of the grid is better by more than the standard error of the gain"
+    )
   console.print(f"written to {workdir / tuning.FILE}; evaluation reads it from now on")
 
 

@@ -10,7 +10,7 @@ from zsar_jax.errors import InputError
 from zsar_jax.types import ClassSet
 from zsar_jax.zeroshot import compose
 from zsar_jax.zeroshot.metrics import harmonic_mean
-from zsar_jax.zeroshot.search import Coefficients, Grid, make_folds, search
+from zsar_jax.zeroshot.search import Coefficients, Grid, _is_better, make_folds, search
 from zsar_jax.zeroshot.search_input import COUNTS, THETAS, full_grid
 
 DEFAULT = Coefficients(5, 5, 0.5)
@@ -78,7 +78,8 @@ def test_every_point_equals_transfer_fold_by_fold(seed, num_classes, counts, mos
     point = Coefficients(*(values[i] for values, i in zip(grid, at, strict=True)))
     low, high = np.mean([bounds(X, label, seen, fold, point) for fold in folds], axis=0)
     assert low - 1e-6 <= result.scores[at] <= high + 1e-6
-  assert result.chosen.score == result.scores.max()
+  assert result.best["score"] == result.scores.max()
+  assert result.default["score"] <= result.chosen.score <= result.best["score"]
 
 
 def test_gamma_is_the_best_by_brute_force():
@@ -125,7 +126,16 @@ def test_of_equal_points_the_smallest_wins():
   equal = result.scores.max() == result.scores
   least = result.deviations[equal].min() == result.deviations
   first = np.argwhere(equal & least)[0]
-  assert result.chosen[:3] == tuple(values[i] for values, i in zip(result.grid, first, strict=True))
+  assert list(result.best.values())[:3] == [values[i] for values, i in zip(result.grid, first, strict=True)]
+
+
+def test_a_gain_within_its_standard_error_is_no_reason_to_move():
+  every = np.zeros((5, 1, 1, 2))
+  every[:, 0, 0, 1] = [-2, 0, 0, 11, 0]  # 1.8 on the mean, with a standard error of 2.3
+  assert not _is_better(every, (0, 0, 1), (0, 0, 0))
+  every[:, 0, 0, 1] = [1, 2, 3, 2, 1]
+  assert _is_better(every, (0, 0, 1), (0, 0, 0))
+  assert not _is_better(every, (0, 0, 0), (0, 0, 0))
 
 
 def test_shards_halves_and_runs_agree(monkeypatch):
@@ -149,7 +159,7 @@ def test_what_tuning_json_needs():
   told = json.loads(
     json.dumps(search(X, label, seen, default=Coefficients(4, 7, 0.33)).as_dict(), allow_nan=False)
   )
-  assert set(told) == {"num_folds", "seed", "chosen", "default", "grid", "scores", "deviations"}
+  assert set(told) == {"num_folds", "seed", "chosen", "default", "best", "grid", "scores", "deviations"}
   point = {"num_neighbors", "max_seen_per_unseen", "distinctiveness", "score", "deviation"}
   assert set(told["default"]) == point
   assert set(told["chosen"]) == point | {"gamma"}

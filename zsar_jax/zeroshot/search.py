@@ -42,6 +42,7 @@ class SearchResult(NamedTuple):
   seed: int
   chosen: Choice
   default: dict[str, float]  # the coefficients that were given, with their score and deviation
+  best: dict[str, float]  # the grid's best point, which is chosen if it is better by more than chance
   grid: Grid
   scores: Float64[np.ndarray, "K rho theta"]
   deviations: Float64[np.ndarray, "K rho theta"]
@@ -79,7 +80,8 @@ def search(
 
   `embeddings` are the seen classes' training videos, float16 or float32, whole or in shards (memory maps are read in pieces);
   `label` counts in `seen`. A point's score is the mean over folds of the top-1 of the held-out classes' videos among the
-  held-out classes. Chosen is the best; of equals the one of smallest deviation, then of smallest K, rho and theta. At it,
+  held-out classes. Best is the highest; of equals the one of smallest deviation, then of smallest K, rho and theta. It is
+  chosen where it beats `default` by more than the standard error of that gain over the folds, else `default` is. At the chosen one,
   gamma is chosen by the best mean harmonic accuracy over folds when the remaining classes and their videos compete too
   (these videos made their prototypes: a mild favour). Ties of selections go by class order; coupling is not searched.
 
@@ -93,14 +95,16 @@ def search(
   folds = make_folds(seen, num_folds, seed)
   every = np.stack([_score_grid(fold, videos, label, means, grid) for fold in folds])  # [F,K,rho,theta]
   scores, deviations = every.mean(axis=0), every.std(axis=0)
-  at = _best(scores, deviations)
-  K, rho, theta = (values[i] for values, i in zip(grid, at, strict=True))
-  best = Coefficients(int(K), int(rho), float(theta))
-  gamma = best_gamma([_curve(fold, videos, label, means, best) for fold in folds])
-  chosen = Choice(*best, gamma, float(scores[at]), float(deviations[at]))
-  own = tuple(values.index(value) for values, value in zip(grid, default, strict=True))
-  told = default._asdict() | {"score": float(scores[own]), "deviation": float(deviations[own])}
-  return SearchResult(num_folds, seed, chosen, told, grid, scores, deviations)
+  best, own = _best(scores, deviations), _place(grid, default)
+  at = best if _is_better(every, best, own) else own
+  point = _point(grid, at)
+  gamma = best_gamma([_curve(fold, videos, label, means, point) for fold in folds])
+  chosen = Choice(*point, gamma, float(scores[at]), float(deviations[at]))
+  told = [
+    _point(grid, place)._asdict() | {"score": float(scores[place]), "deviation": float(deviations[place])}
+    for place in (own, best)
+  ]
+  return SearchResult(num_folds, seed, chosen, *told, grid, scores, deviations)
 
 
 def make_folds(seen: ClassSet, num_folds: int, seed: int) -> list[Fold]:
@@ -155,6 +159,25 @@ def _select(M: Float[np.ndarray, "U R"], edges: Bool[np.ndarray, "U R"], rho: in
   with warnings.catch_warnings():
     warnings.simplefilter("ignore", UserWarning)
     return compose.select(M, edges, rho, solver="closed_form")
+
+
+def _place(grid: Grid, point: Coefficients) -> tuple[int, ...]:
+  return tuple(values.index(value) for values, value in zip(grid, point, strict=True))
+
+
+def _point(grid: Grid, place: tuple[int, ...]) -> Coefficients:
+  K, rho, theta = (values[i] for values, i in zip(grid, place, strict=True))
+  return Coefficients(int(K), int(rho), float(theta))
+
+
+def _is_better(
+  every: Float64[np.ndarray, "F K rho theta"], one: tuple[int, ...], other: tuple[int, ...]
+) -> bool:
+  """Whether the mean gain over the folds exceeds its standard error: a few classes more or less right are no reason to move."""
+  flat = every.reshape(len(every), -1)
+  here, there = (np.ravel_multi_index(place, every.shape[1:]) for place in (one, other))
+  gain = flat[:, here] - flat[:, there]
+  return bool(gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)))
 
 
 def _best(
