@@ -100,11 +100,11 @@ def search(
   point = _point(grid, at)
   gamma = best_gamma([_curve(fold, videos, label, means, point) for fold in folds])
   chosen = Choice(*point, gamma, float(scores[at]), float(deviations[at]))
-  told = [
+  of_own, of_best = (
     _point(grid, place)._asdict() | {"score": float(scores[place]), "deviation": float(deviations[place])}
     for place in (own, best)
-  ]
-  return SearchResult(num_folds, seed, chosen, *told, grid, scores, deviations)
+  )
+  return SearchResult(num_folds, seed, chosen, of_own, of_best, grid, scores, deviations)
 
 
 def make_folds(seen: ClassSet, num_folds: int, seed: int) -> list[Fold]:
