@@ -43,5 +43,6 @@ def _demo(study: Study) -> Study:
       demo.rest("ResT", "tiny R(2+1)D", {"model.backbone": "r2plus1d_tiny"}),
     ],
     printed={},
-    note=f"{demo.NOTE} The paper's own encoders take too long on a CPU.",
+    note=f"{demo.NOTE} The paper's own encoders take too long on a CPU. The clip encoder is behind "
+    "here, which is not the paper's direction: small and from scratch it needs more steps (pretrained it is ahead, see rest_pretrained).",
   )
