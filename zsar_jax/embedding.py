@@ -21,6 +21,7 @@ from zsar_jax.train.apply import Apply
 from zsar_jax.train.sharding import place_batch
 from zsar_jax.train.state import TrainState
 from zsar_jax.types import EvalBatch, VideoEmbeddings
+from zsar_jax.zeroshot.metrics import unit
 
 
 class SetEmbeddings(NamedTuple):
@@ -145,8 +146,3 @@ def _kept(batch: EvalBatch, clips: Float[Array, "B N D"]) -> VideoEmbeddings:
 
 def _joined(parts: list[VideoEmbeddings], order: np.ndarray) -> VideoEmbeddings:
   return VideoEmbeddings(*(np.concatenate(arrays)[order] for arrays in zip(*parts, strict=True)))
-
-
-def unit(x: Float[np.ndarray, "*dims D"]) -> Float[np.ndarray, "*dims D"]:
-  """x with rows of length 1; a zero row stays."""
-  return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)

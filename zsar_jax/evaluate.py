@@ -37,14 +37,22 @@ class Embedded(NamedTuple):
   unseen: list[SetEmbeddings]  # in the order of the corpus's unseen data sets
 
 
+class Scored(NamedTuple):
+  """A data set, what was kept of its videos, and what they were compared with."""
+
+  data_set: DataSet
+  kept: VideoEmbeddings  # in the method's own space
+  placed: Float[
+    np.ndarray, "V P"
+  ]  # mean embeddings in the primary space; of seen classes, in the method's own
+  prototypes: Prototypes  # in the same space
+
+
 class Result(NamedTuple):
   """The numbers of an evaluation, and what they were scored from. See `results.py` for the files."""
 
   report: EvalReport
-  data_sets: dict[str, DataSet]  # "seen/validation", "seen/test", "unseen/<data set>"
-  embeddings: dict[str, VideoEmbeddings]  # by the same names, in the method's own space
-  placed: dict[str, Float[np.ndarray, "V D"]]  # by the same names: mean embeddings in the primary space
-  prototypes: dict[str, Prototypes]  # by the same names, in the primary space
+  sets: dict[str, Scored]  # "seen/validation", "seen/test", "unseen/<data set>"
   seen: Prototypes  # in the method's own space
 
 
@@ -115,18 +123,18 @@ def _score(session: Session, embedded: Embedded, seen_visual: Any, step: int, ch
   for level, vectors, label in _levels(embedded.validation.own):
     videos = _videos(session, corpus.validation, level, vectors, label)
     rows.append(score_all(videos, seen, primary=level == "video", protocol="validation"))
-  names = [f"unseen/{d.name}" for d in corpus.unseen]
-  return Result(
-    _report(session, rows, [space.unseen for space in spaces], step, checkpoint),
-    {"seen/validation": corpus.validation, "seen/test": corpus.seen_test}
-    | dict(zip(names, corpus.unseen, strict=True)),
-    {"seen/validation": embedded.validation.own, "seen/test": embedded.seen_test.own}
-    | {name: kept.own for name, kept in zip(names, embedded.unseen, strict=True)},
-    {"seen/validation": embedded.validation.own.mean, "seen/test": embedded.seen_test.own.mean}
-    | {n: s.place(s.kept(k).mean) for n, s, k in zip(names, spaces, embedded.unseen, strict=True)},
-    {"seen/validation": seen, "seen/test": seen} | {n: s.unseen for n, s in zip(names, spaces, strict=True)},
-    seen,
-  )
+  sets = {
+    name: Scored(data_set, kept.own, kept.own.mean, seen)
+    for name, data_set, kept in (
+      ("seen/validation", corpus.validation, embedded.validation),
+      ("seen/test", corpus.seen_test, embedded.seen_test),
+    )
+  }
+  for data_set, kept, space in zip(corpus.unseen, embedded.unseen, spaces, strict=True):
+    placed = space.place(space.kept(kept).mean)
+    sets[f"unseen/{data_set.name}"] = Scored(data_set, kept.own, placed, space.unseen)
+  report = _report(session, rows, [space.unseen for space in spaces], step, checkpoint)
+  return Result(report, sets, seen)
 
 
 def _score_primary(
@@ -206,6 +214,7 @@ def _report(
   if primary_space(session) == "visual":
     keys = ("num_neighbors", "max_seen_per_unseen", "distinctiveness", "max_uses_per_seen")
     transfer = {key: getattr(config.transfer, key) for key in keys} | {"tuned": session.tuned is not None}
+  nearness = [(d, cosine_distances(corpus.seen, d.classes)) for d in corpus.unseen]
   every = [corpus.seen, corpus.removed, *(d.classes for d in corpus.unseen)]
   return EvalReport(
     config=to_dict(session.given),
@@ -215,10 +224,8 @@ def _report(
     seen_classes=list(corpus.seen.names),
     removed_classes=corpus.overlap.as_dicts(),
     words={name: list(words) for c in every for name, words in zip(c.names, c.words, strict=True)},
-    class_distances={
-      d.name: _distances(d.classes, cosine_distances(corpus.seen, d.classes)) for d in corpus.unseen
-    },
-    class_distances_pretrained=_distances_pretrained(session),
+    class_distances={d.name: _distances(d.classes, here) for d, here in nearness},
+    class_distances_pretrained=_distances_pretrained(session, [here for _, here in nearness]),
     transfer=transfer,
     prototypes=_recipes([d.name for d in corpus.unseen], prototypes, corpus.seen),
     evaluations=rows,
@@ -226,15 +233,16 @@ def _report(
   )
 
 
-def _distances_pretrained(session: Session) -> dict[str, dict[str, float]] | None:
+def _distances_pretrained(
+  session: Session, from_seen: Sequence[Float[np.ndarray, "S U"]]
+) -> dict[str, dict[str, float]] | None:
   """The same to everything that the weights have seen, here and before (E2E Sup. Fig. 1); None where they began afresh."""
   audit = session.pretraining and session.pretraining.audit
   if audit is None:
     return None
   distances, first = {}, 0
-  for data_set in session.corpus.unseen:
+  for data_set, here in zip(session.corpus.unseen, from_seen, strict=True):
     columns = slice(first, first := first + len(data_set.classes.names))
-    here = cosine_distances(session.corpus.seen, data_set.classes)
     distances[data_set.name] = _distances(
       data_set.classes, np.concatenate([here, audit.distances[:, columns]])
     )

@@ -21,10 +21,9 @@ import numpy as np
 
 from zsar_jax.data.datasets import DataSet
 from zsar_jax.data.examples import read_example_frames
-from zsar_jax.evaluate import Result
+from zsar_jax.evaluate import Result, Scored
 from zsar_jax.files import write_text
 from zsar_jax.session import Session
-from zsar_jax.types import VideoEmbeddings
 from zsar_jax.zeroshot import classify
 
 TOP = 5  # classes kept of every video
@@ -47,15 +46,15 @@ def write(session: Session, result: Result, folder: pathlib.Path) -> None:
 def _arrays(session: Session, result: Result) -> dict[str, np.ndarray]:
   corpus = session.corpus
   arrays: dict[str, np.ndarray] = {"checkpoint": np.array(result.report.checkpoint)}
-  for name, kept in result.embeddings.items():
-    arrays |= {f"{name}/{key}": array for key, array in _of_data_set(result, name, kept).items()}
+  for name, scored in result.sets.items():
+    arrays |= {f"{name}/{key}": array for key, array in _of_data_set(scored).items()}
   arrays["prototypes/seen"] = result.seen.vectors
   arrays |= {
     "semantic/seen": corpus.seen.semantic_embeddings,
     "semantic/removed": corpus.removed.semantic_embeddings,
   }
   for data_set in corpus.unseen:
-    made = result.prototypes[f"unseen/{data_set.name}"]
+    made = result.sets[f"unseen/{data_set.name}"].prototypes
     arrays[f"prototypes/unseen/{data_set.name}"] = made.vectors
     arrays[f"semantic/unseen/{data_set.name}"] = data_set.classes.semantic_embeddings
     if made.weights is not None:
@@ -63,13 +62,13 @@ def _arrays(session: Session, result: Result) -> dict[str, np.ndarray]:
   return arrays
 
 
-def _of_data_set(result: Result, name: str, kept: VideoEmbeddings) -> dict[str, np.ndarray]:
-  data_set = result.data_sets[name]
-  scores = classify.scores(*map(jnp.asarray, (result.placed[name], result.prototypes[name].vectors)))
+def _of_data_set(scored: Scored) -> dict[str, np.ndarray]:
+  data_set, kept = scored.data_set, scored.kept
+  scores = classify.scores(*map(jnp.asarray, (scored.placed, scored.prototypes.vectors)))
   best, predicted = classify.top_k(scores, TOP)
   fields = ("mean", "mean_unit", "single", "label", "row")  # every clip of every video would be too much
   # The vectors that were compared, where they are not the embeddings themselves (ResT without transfer).
-  placed = {} if result.placed[name] is kept.mean else {"placed": result.placed[name]}
+  placed = {} if scored.placed is kept.mean else {"placed": scored.placed}
   return (
     placed
     | {field: getattr(kept, field) for field in fields}
@@ -86,11 +85,11 @@ def _write_examples(result: Result, arrays: dict[str, np.ndarray], folder: pathl
   folder.mkdir(exist_ok=True)
   _remove_examples(folder)
   told: list[dict[str, Any]] = []
-  for name, data_set in result.data_sets.items():
+  for name, scored in result.sets.items():
     if name.startswith("unseen/"):
       own = {key: arrays[f"{name}/{key}"] for key in ("label", "predicted", "score", "row")}
       for video in _chosen(own["label"], own["predicted"][:, 0]):
-        told.append(_example(data_set, video, own, folder, len(told)))
+        told.append(_example(scored.data_set, video, own, folder, len(told)))
   write_text(folder / "examples.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
 

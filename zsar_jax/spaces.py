@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32
 
-from zsar_jax.embedding import SetEmbeddings, unit
+from zsar_jax.embedding import SetEmbeddings
 from zsar_jax.session import Session
 from zsar_jax.types import ClassSet, Prototypes, VideoEmbeddings
+from zsar_jax.zeroshot.metrics import unit
 from zsar_jax.zeroshot.protocols import PrototypesFor
 
 Vectors = Float[np.ndarray, "V D"]

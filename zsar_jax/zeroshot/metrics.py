@@ -6,6 +6,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Int64, Num
 
 
+def unit(x: Float[np.ndarray, "*dims D"]) -> Float[np.ndarray, "*dims D"]:
+  """x with rows of length 1; a zero row stays."""
+  return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+
+
 def top_k_accuracy(ranks: Int[np.ndarray, " V"], k: int) -> float:
   """Per cent of videos whose true class fewer than k classes beat; NaN for no videos."""
   return 100.0 * float(np.mean(np.asarray(ranks) < k)) if len(ranks) else float("nan")

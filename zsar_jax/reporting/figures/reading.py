@@ -10,6 +10,7 @@ from jaxtyping import Float, Float32, Int
 from zsar_jax.reporting.figure import Figure
 from zsar_jax.reporting.numbers import data_set_title
 from zsar_jax.reporting.run import Run
+from zsar_jax.zeroshot import metrics
 
 NOT_PLACED = "embeddings.npz does not hold the videos where their prototypes are; evaluate the run again."
 Drawn = list[Figure | str]  # a str: what was left out, and why
@@ -94,8 +95,8 @@ def per_class(run: Run, data_set: str) -> dict[str, float]:
 
 
 def unit(x: Float[np.ndarray, "*dims D"]) -> Float32[np.ndarray, "*dims D"]:
-  """Unit rows; rows of zeros stay."""
-  return (x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)).astype(np.float32)
+  """Unit rows in float32; rows of zeros stay."""
+  return metrics.unit(x).astype(np.float32)
 
 
 def shorten(text: str, most: int) -> str:
