@@ -22,10 +22,16 @@ IN_REST = {"vgg16": 247.65, "mobilenet_v2": 6.606, "googlenet": 25.77, "r2plus1d
 IN_E2E = {"r3d_18": 40.70, "c3d": 38.53}
 KEYS = {
   "config", "method", "backbone", "dtype", "classes", "parameters", "parameters_by_part", "batch_statistics",
-  "gflops_per_clip", "gflops_by_formula", "gflops_embedding", "layers", "memory", "roofline", "assumptions",
+  "gflops_per_clip", "gflops_by_formula", "gflops_embedding", "layers", "memory", "roofline", "exchange", "input",
+  "assumptions",
 }  # fmt: skip
 LAYER_KEYS = {
   "path", "type", "parameters", "batch_statistics", "parameter_shapes", "output_shape", "gflops",
+}  # fmt: skip
+EXCHANGE_KEYS = {
+  "hosts", "devices_per_host", "islands", "devices_per_island", "source", "bandwidth_inside", "bandwidth_between",
+  "latency_inside", "latency_between", "latency_source", "gradient_bytes", "batch_norm_bytes", "metric_bytes", "sent_bytes",
+  "exchanges", "seconds", "share", "clips_per_second", "compute_seconds",
 }  # fmt: skip
 SIZES = ("parameters", "gradients", "optimizer", "batch_statistics", "activations", "input")
 
@@ -101,7 +107,9 @@ def test_json_contract(config, capsys):
   assert report["gflops_by_formula"] == pytest.approx(report["gflops_per_clip"], rel=0.001)
   assert 0 < report["gflops_embedding"] <= report["gflops_per_clip"]
   memory = report["memory"]
-  assert set(memory) == {"batch_size", "devices", "clips", "total", *SIZES}
+  assert set(memory) == {"batch_size", "devices", "clips", "total", "capacity", *SIZES}
+  assert set(report["exchange"]) == EXCHANGE_KEYS
+  assert set(report["input"]) == {"clips_per_second", "bytes_per_second", "cores", "source"}
   assert memory["total"] == sum(memory[size] for size in SIZES)
   for part in ("training", "embedding"):
     limit = report["roofline"][part]
@@ -173,7 +181,9 @@ def test_a_frozen_backbone_keeps_no_activations(capsys):
 
 
 def test_precomputed_features(capsys):
-  report = _run(capsys, "--config.model.backbone=features", "--config.model.num_features=32")
+  report = _run(
+    capsys, "--config.model.backbone=features", "--config.model.num_features=32", "--num_classes", "5"
+  )
   assert report["parameters_by_part"]["backbone"] == 0
   assert report["memory"]["input"] == 16 * (8 * 32 * 4 + 4 + 4 * 4 + 1)
 
@@ -226,6 +236,49 @@ def test_table(capsys):
   assert "backbone.stages.0.0.conv1" in capsys.readouterr().out
 
 
+def test_many_devices(capsys):
+  """Each sends as much, whoever has how many neighbours; slower where few are near."""
+  batch = "--config.train.batch_size=1024"
+  near = _run(capsys, batch, "--config.model.bn_group_size=16", "--devices", "64")
+  exchange = near["exchange"]
+  assert (exchange["hosts"], exchange["devices_per_host"], exchange["islands"]) == (8, 8, 8)
+  total = sum(exchange[f"{part}_bytes"] for part in ("gradient", "batch_norm", "metric"))
+  assert exchange["sent_bytes"] == pytest.approx(2 * 63 / 64 * total)
+  assert exchange["share"] == pytest.approx(
+    exchange["seconds"] / (exchange["seconds"] + exchange["compute_seconds"])
+  )
+  assert exchange["clips_per_second"] < near["roofline"]["training"]["clips_per_second"]
+  assert near["input"]["clips_per_second"] == pytest.approx(exchange["clips_per_second"] / 8)
+  far = _run(capsys, batch, "--config.model.bn_group_size=16", "--devices", "64", "--devices_per_host", "1")
+  assert far["exchange"]["sent_bytes"] == exchange["sent_bytes"]
+  assert far["exchange"]["seconds"] > exchange["seconds"]
+  whole = _run(capsys, batch, "--config.model.bn_group_size=0", "--devices", "64")["exchange"]
+  assert whole["exchanges"] > 10 * exchange["exchanges"]  # at every batch norm, there and back
+
+
+def test_accumulation_exchanges_every_micro_batch(capsys):
+  arguments = ("--config.train.batch_size=64", "--config.model.bn_group_size=4", "--devices", "8")
+  once = _run(capsys, *arguments)
+  twice = _run(capsys, *arguments, "--config.train.accumulate=2")
+  assert twice["exchange"]["sent_bytes"] == 2 * once["exchange"]["sent_bytes"]
+  assert any("micro-batch" in text for text in twice["assumptions"])
+
+
+def test_links_between_cpus_are_not_known(capsys):
+  assert describe.main(["--config", str(ROOT / "configs/demo.py"), "--device", "cpu", "--devices", "2"]) == 0
+  out = capsys.readouterr().out
+  assert "no links between these devices are known" in out
+  assert "2 devices, 1 a host" in out
+
+
+def test_says_what_may_not_fit(capsys):
+  arguments = ["--config", str(ROOT / "configs/demo.py"), "--device", "v5e", "--depth", "1"]
+  assert describe.main([*arguments, "--config.train.batch_size=32768"]) == 0
+  assert "may not fit" in capsys.readouterr().out
+  assert describe.main(arguments) == 0
+  assert "may not fit" not in capsys.readouterr().out
+
+
 def test_cpu_says_measured(capsys):
   report = _run(capsys, "--device", "cpu")
   assert report["roofline"]["source"].startswith("measured")
@@ -237,6 +290,8 @@ def test_cpu_says_measured(capsys):
     (["--device", "h100"], "--device is 'h100', expected one of h200, a100, v5e, cpu"),
     (["--devices", "0"], "--devices is 0, expected at least 1"),
     (["--devices", "3"], "does not divide over 3 devices"),
+    (["--devices", "4", "--devices_per_host", "0"], "--devices_per_host is 0, expected at least 1"),
+    (["--devices", "16", "--devices_per_host", "3"], "does not fill hosts of 3 devices; use 15 or 18"),
     (["--num_classes", "2", "--vocabulary", "100"], "cannot use 100 distinct ones"),
     (["--config.model.backbone=resnet19"], "did you mean"),
     (["--config.model.widht=3"], "model.width"),
@@ -250,6 +305,19 @@ def test_wrong_input(arguments, message, capsys):
   out, err = capsys.readouterr()
   assert message in err
   assert not out
+
+
+def test_all_problems_are_told_at_once(capsys):
+  arguments = ["--device", "h100", "--devices", "5", "--devices_per_host", "2", "--depth", "0"]
+  assert describe.main(["--config", str(ROOT / "configs/demo.py"), *arguments]) == 2
+  err = capsys.readouterr().err
+  for message in (
+    "--device is 'h100'",
+    "--depth is 0",
+    "does not fill hosts of 2",
+    "does not divide over 5 devices",
+  ):
+    assert message in err
 
 
 def test_made_up_words_fill_the_vocabulary():

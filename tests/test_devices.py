@@ -5,7 +5,7 @@ import pytest
 from zsar_jax.devices import DEVICES, NAMES, Device, find_device, measure_cpu, roofline
 from zsar_jax.errors import InputError
 
-SMALL = Device(bfloat16=200.0, float32=100.0, bandwidth=10.0, source="made up")
+SMALL = Device(bfloat16=200.0, float32=100.0, bandwidth=10.0, capacity=0, source="made up")
 
 
 def test_the_smaller_limit_wins():

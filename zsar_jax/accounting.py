@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax.extend.core import Literal
 from jaxtyping import Array
 
 from zsar_jax.classes.vocabulary import word_table
@@ -20,12 +19,11 @@ from zsar_jax.methods.base import Clips, Method
 from zsar_jax.methods.frames import augment, normalize
 from zsar_jax.models.flops import Traced, Work, count, trace_layers
 from zsar_jax.train.sharding import round_up
-from zsar_jax.train.state import Network, make_stages
+from zsar_jax.train.state import Network
 from zsar_jax.types import ClassSet
 
 # Kinetics-700 less the classes of UCF101 and HMDB51, where the data are not at hand.
 NUM_CLASSES, VOCABULARY, MAX_WORDS, SEMANTIC_WIDTH = 664, 1000, 4, 300
-NUM_VIDEOS = 100_000  # sets the length of a learning-rate schedule alone, never a shape
 
 
 class Classes(NamedTuple):
@@ -63,10 +61,9 @@ class Subject(NamedTuple):
       return model.clip_features(frames, train=False)
     return model.frame_features(frames[:, 0], train=False)
 
-  def loss(self, model: Any, batch: Clips) -> Array:
-    """The loss of the main phase, from frames as they cross to the device, as the training step takes it."""
-    frames = self._augmented(batch.frames)
-    return self.method.loss(model, batch._replace(frames=frames), self._rngs())[0]
+  def loss(self, model: Any, batch: Clips) -> tuple[Array, dict[str, Array]]:
+    """The loss of the main phase and its metrics, from frames as they cross to the device, as the training step takes them."""
+    return self.method.loss(model, batch._replace(frames=self._augmented(batch.frames)), self._rngs())
 
   def embed(self, model: Any, frames: Any) -> Array:
     return self.method.embed(model, normalize(frames, self.config.data, jnp.dtype(self.config.model.dtype)))
@@ -208,35 +205,6 @@ def embedding_work(subject: Subject, num_devices: int) -> Batch:
 
 def _jaxpr(subject: Subject, function: Callable[..., Any], inputs: Any) -> Any:
   return jax.make_jaxpr(function)(subject.network.params, subject.network.batch_stats, inputs).jaxpr
-
-
-def memory_of(subject: Subject, num_clips: int, num_devices: int) -> dict[str, int]:
-  """Bytes on one device while it trains on `num_clips` at once."""
-  config, network = subject.config, subject.network
-  joint = make_stages(config, subject.method, network.params, NUM_VIDEOS)[-1]
-  parameters, accumulate = num_bytes(network.params), config.train.accumulate
-  sizes = {
-    "parameters": parameters,
-    "gradients": parameters * (2 if accumulate > 1 else 1),  # a micro-batch's, and their sum
-    "optimizer": num_bytes(jax.eval_shape(joint.optimizer.init, network.params)),
-    "batch_statistics": num_bytes(network.batch_stats),
-    "activations": _residual_bytes(subject, num_clips),
-    "input": num_bytes(subject.batch(num_clips * accumulate)),
-  }
-  batch = {"batch_size": config.train.batch_size, "devices": num_devices, "clips": num_clips}
-  return batch | sizes | {"total": sum(sizes.values())}
-
-
-def _residual_bytes(subject: Subject, num_clips: int) -> int:
-  """What the loss keeps for its backward pass: leaves of the function that `jax.vjp` returns, less those that came in."""
-
-  def residuals(params, batch_stats, batch):
-    _, backward = jax.vjp(lambda p: subject.loss(subject.model(p, batch_stats), batch), params)
-    return jax.tree.leaves(backward)
-
-  jaxpr = _jaxpr(subject, residuals, subject.batch(num_clips))
-  kept = {v for v in jaxpr.outvars if not isinstance(v, Literal)} - set(jaxpr.invars) - set(jaxpr.constvars)
-  return num_bytes([v.aval for v in kept])
 
 
 def num_elements(tree: Any) -> int:

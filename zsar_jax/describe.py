@@ -1,10 +1,11 @@
 """What a config builds, before anything runs: `python -m zsar_jax.describe --config configs/rest101.py [--json] [--device h200]`.
 
 Layers with shapes and parameters, multiply-adds a clip, memory of a training step, and the clips a second that a device cannot exceed.
+With `--devices 64 [--devices_per_host 8]` also what they exchange in a step, the share of the step that takes, and what hosts read.
 Everything is worked out from shapes: no parameter is made, nothing is compiled (`--device cpu` measures this machine for a second).
 Keys of the config can be given as to `zsar_jax.main`: `--config.model.backbone=vgg16`. Exit codes: 0 done, 2 wrong input.
 
-`--json` prints one object and nothing else:
+`--json` prints one object and nothing else; sizes in bytes, times in seconds, rates a second:
 
   config, method, backbone, dtype   text
   classes               {num, vocabulary, max_words, assumed}: of the seen classes; `assumed` false where they were read from disk
@@ -16,10 +17,17 @@ Keys of the config can be given as to `zsar_jax.main`: `--config.model.backbone=
   gflops_embedding      of one clip's embedding, counted as gflops_per_clip (ResT: without words, unless the variant reads them)
   layers                [{path, type, parameters, batch_statistics, parameter_shapes, output_shape (of one clip; null: not used in the
                         main phase), gflops (by formula)}]; path "" is the model itself
-  memory                of one device in a training step: batch_size (of all devices), devices, clips (on it at once), and in bytes
-                        parameters, gradients, optimizer, batch_statistics, activations, input, total
+  memory                of one device in a training step: batch_size (of all devices), devices, clips (on it at once), and
+                        parameters, gradients, optimizer, batch_statistics, activations, input, total; capacity (null: not known)
   roofline              {device, devices, source, note, peak_flops, bandwidth, training, embedding}; the last two are
                         {clips_per_second (of all devices), compute_limit, memory_limit, limited_by}
+  exchange              of a step of the main phase. Where: hosts, devices_per_host, islands (of devices that fast links join),
+                        devices_per_island, source; bandwidth_inside, bandwidth_between (sent by one device inside an island, and its
+                        share between islands; null: not known), latency_inside, latency_between (of one exchange), latency_source.
+                        What each device hands in: gradient_bytes, batch_norm_bytes, metric_bytes; sent_bytes (by one device in
+                        all); exchanges (that wait for each other, at most). Time, null where links are not known: seconds,
+                        share (of compute and exchange one after the other), clips_per_second (of all devices, so); compute_seconds
+  input                 of one host at that rate: clips_per_second, bytes_per_second, cores (null: nothing to decode), source
   assumptions           [text]
 
 Memory: `activations` are what JAX's differentiation keeps of the reference formulation from the forward for the backward pass, beside
@@ -28,6 +36,9 @@ compiler keeps half to two thirds of it in float32), and needs workspace besides
 
 Roofline: training is 3 forward passes (4 with `model.remat`, 1 through a frozen encoder); every convolution and product reads its
 operands and writes its result once, elementwise work is fused into them, parameters are read once a batch.
+
+Exchange: the bytes are those of the compiled step; all else is arithmetic on published rates, which real links do not reach. The share
+is too high in that XLA exchanges some while it computes, and in that no device computes at the roofline.
 """
 
 import argparse
@@ -35,9 +46,6 @@ import json
 import sys
 from collections.abc import Mapping
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
 
 from zsar_jax import commands
 from zsar_jax import config as configs
@@ -48,25 +56,22 @@ from zsar_jax.accounting import (
   VOCABULARY,
   Batch,
   Classes,
-  embedding_work,
   find_classes,
-  make_subject,
-  memory_of,
-  native_of,
   num_elements,
-  one_clip,
-  reference_of,
-  training_work,
 )
 from zsar_jax.classes.vocabulary import vocabulary, word_table
 from zsar_jax.config import Config
+from zsar_jax.costs import Costs, costs_of
+from zsar_jax.describe_text import show
 from zsar_jax.devices import NAMES, Device, find_device, roofline
 from zsar_jax.errors import InputError, did_you_mean, raise_all
-from zsar_jax.methods.backbone import cannot_build, model_problems
+from zsar_jax.methods.backbone import model_problems
 from zsar_jax.models.flops import Layer, Traced
+from zsar_jax.scale import exchange_report, input_report
+from zsar_jax.topology import LATENCY_BETWEEN, LATENCY_INSIDE, Topology, make_topology, topology_problems
 from zsar_jax.train.sharding import check_batch
 
-GIGA, GIB = 1e9, 2**30
+GIGA = 1e9
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -81,6 +86,9 @@ def _main(argv: list[str]) -> None:
   parser.add_argument("--json", action="store_true", help="one JSON object, as documented above")
   parser.add_argument("--device", default="h200", help=f"whose roofline: {', '.join(NAMES)} (default: h200)")
   parser.add_argument("--devices", type=int, default=1, help="how many of them share a batch")
+  parser.add_argument(
+    "--devices_per_host", type=int, help="default: 8 GPUs, 4 TPU chips, 1 CPU, at most --devices"
+  )
   parser.add_argument("--depth", type=int, default=2, help="levels of the model that the table tells apart")
   parser.add_argument(
     "--num_classes", type=int, help=f"seen classes, instead of the data's (or {NUM_CLASSES})"
@@ -89,18 +97,18 @@ def _main(argv: list[str]) -> None:
   parser.add_argument("--max_words", type=int, help=f"words of the longest name (or {MAX_WORDS})")
   args, rest = parser.parse_known_args(argv)
   config = configs.load(args.config, commands.parse_overrides(rest))
-  _check(config, args)
+  topology = _check(config, args)
   classes = find_classes(config, args.num_classes, args.vocabulary, args.max_words)
-  report, traced = describe(config, classes, args.device, args.devices)
+  report, traced = describe(config, classes, topology)
   report = {"config": args.config, **report}
   if args.json:
     print(json.dumps(report))
   else:
-    _show(report, traced, args.depth)
+    show(report, traced, args.depth)
 
 
-def _check(config: Config, args: argparse.Namespace) -> None:
-  numbers = ("devices", "depth", "num_classes", "vocabulary", "max_words")
+def _check(config: Config, args: argparse.Namespace) -> Topology:
+  numbers = ("devices", "devices_per_host", "depth", "num_classes", "vocabulary", "max_words")
   given = {name: getattr(args, name) for name in numbers}
   problems = [
     f"--{name} is {value}, expected at least 1"
@@ -111,71 +119,73 @@ def _check(config: Config, args: argparse.Namespace) -> None:
     problems.append(
       f"--device is {args.device!r}, expected one of {', '.join(NAMES)}{did_you_mean(args.device, NAMES)}"
     )
+  topology = make_topology(args.device, args.devices, args.devices_per_host or 0)
+  problems += topology_problems(topology)
   problems += model_problems(config)
+  if args.devices > 0:
+    problems += _batch_problems(config, args.devices)
   raise_all(problems)
-  check_batch(config.train.batch_size, args.devices, config.train.accumulate, config.model.bn_group_size)
+  return topology
 
 
-def describe(
-  config: Config, classes: Classes, device_name: str = "h200", num_devices: int = 1
-) -> tuple[dict[str, Any], Traced]:
+def _batch_problems(config: Config, num_devices: int) -> list[str]:
+  try:
+    check_batch(config.train.batch_size, num_devices, config.train.accumulate, config.model.bn_group_size)
+  except InputError as error:
+    return [str(error)]
+  return []
+
+
+def describe(config: Config, classes: Classes, topology: Topology) -> tuple[dict[str, Any], Traced]:
   """The report as `--json` prints it, and the layers it was made from.
 
   Raises:
     InputError: the model cannot be built, or the device is unknown.
   """
-  device = find_device(device_name)
-  try:
-    reference, trained = (
-      make_subject(reference_of(config), classes.seen),
-      make_subject(native_of(config), classes.seen),
-    )
-    work, traced = one_clip(reference)
-    embedding = embedding_work(reference, num_devices)
-    clips = config.train.batch_size // num_devices // config.train.accumulate
-    training = training_work(reference, config, clips)
-    memory = memory_of(trained, clips, num_devices)
-  except InputError:
-    raise
-  except ValueError as error:
-    raise cannot_build(config, error) from error
+  device = find_device(topology.device)
+  costs = costs_of(config, classes, topology.num_devices)
+  limits = _roofline(config, topology, device, costs)
+  exchange = exchange_report(config, costs, topology, limits["training"]["clips_per_second"])
+  rate = exchange["clips_per_second"] or limits["training"]["clips_per_second"]
   report = {
     "method": config.method,
     "backbone": config.model.backbone,
     "dtype": config.model.dtype,
     "classes": _class_numbers(classes),
-    "parameters": reference.network.num_parameters,
-    "parameters_by_part": _by_part(reference.network.params),
-    "batch_statistics": num_elements(reference.network.batch_stats),
-    "gflops_per_clip": work.multiply_adds / GIGA,
-    "gflops_by_formula": sum(x.multiply_adds for x in traced.layers) / GIGA,
-    "gflops_embedding": embedding.work.multiply_adds / embedding.clips / GIGA,
-    "layers": [_layer_report(x) for x in traced.layers],
-    "memory": memory,
-    "roofline": _roofline(config, device_name, device, num_devices, training, embedding),
-    "assumptions": _assumptions(config, classes, device),
+    "parameters": costs.reference.num_parameters,
+    "parameters_by_part": _by_part(costs.reference.params),
+    "batch_statistics": num_elements(costs.reference.batch_stats),
+    "gflops_per_clip": costs.clip.multiply_adds / GIGA,
+    "gflops_by_formula": sum(x.multiply_adds for x in costs.traced.layers) / GIGA,
+    "gflops_embedding": costs.embedding.work.multiply_adds / costs.embedding.clips / GIGA,
+    "layers": [_layer_report(x) for x in costs.traced.layers],
+    "memory": {**costs.memory, "capacity": device.capacity or None},
+    "roofline": limits,
+    "exchange": exchange,
+    "input": input_report(config, topology, rate),
+    "assumptions": _assumptions(config, classes, device, topology),
   }
-  return report, traced
+  return report, costs.traced
 
 
-def _roofline(
-  config: Config, name: str, device: Device, num_devices: int, training: Batch, embedding: Batch
-) -> dict[str, Any]:
+def _roofline(config: Config, topology: Topology, device: Device, costs: Costs) -> dict[str, Any]:
   dtype = config.model.dtype
 
   def limit(batch: Batch) -> dict[str, Any]:
     work = batch.work
-    return roofline(device, dtype, work.multiply_adds, work.num_bytes, batch.clips, num_devices)._asdict()
+    return roofline(
+      device, dtype, work.multiply_adds, work.num_bytes, batch.clips, topology.num_devices
+    )._asdict()
 
   return {
-    "device": name,
-    "devices": num_devices,
+    "device": topology.device,
+    "devices": topology.num_devices,
     "source": device.source,
     "note": device.note if dtype == "float32" else "",
     "peak_flops": device.bfloat16 if dtype == "bfloat16" else device.float32,
     "bandwidth": device.bandwidth,
-    "training": limit(training),
-    "embedding": limit(embedding),
+    "training": limit(costs.training),
+    "embedding": limit(costs.embedding),
   }
 
 
@@ -189,7 +199,7 @@ def _class_numbers(classes: Classes) -> dict[str, Any]:
   }
 
 
-def _assumptions(config: Config, classes: Classes, device: Device) -> list[str]:
+def _assumptions(config: Config, classes: Classes, device: Device, topology: Topology) -> list[str]:
   numbers = _class_numbers(classes)
   found = []
   if classes.assumed:
@@ -199,6 +209,15 @@ def _assumptions(config: Config, classes: Classes, device: Device) -> list[str]:
     )
   if config.model.remat:
     found.append("remat: a training step is 4 forward passes, one of them recomputed")
+  if topology.num_devices > 1 and topology.links:
+    found.append(
+      f"an exchange takes {1e6 * LATENCY_INSIDE:.0f} µs inside an island and {1e6 * LATENCY_BETWEEN:.0f} µs more between islands, "
+      "besides its bytes"
+    )
+  if config.train.accumulate > 1 and topology.num_devices > 1:
+    found.append(
+      "gradients are added up over devices once a micro-batch, as the compiler is given it; it may do so once a step"
+    )
   if device.note and config.model.dtype == "float32":
     found.append(device.note)
   return found
@@ -222,80 +241,6 @@ def _layer_report(layer: Layer) -> dict[str, Any]:
     "output_shape": None if layer.output_shape is None else list(layer.output_shape),
     "gflops": layer.multiply_adds / GIGA,
   }
-
-
-def _show(report: dict[str, Any], traced: Traced, depth: int) -> None:
-  console = Console(highlight=False)
-  console.print(_layer_table(traced, depth))
-  parts = ", ".join(f"{name} {num:,}" for name, num in report["parameters_by_part"].items())
-  console.print(
-    f"[bold]parameters[/bold]  {report['parameters']:,} ({parts}); {report['batch_statistics']:,} batch statistics"
-  )
-  console.print(f"[bold]GFLOPs a clip[/bold]  {report['gflops_per_clip']:.2f} (10⁹ multiply-adds; by formula "
-                f"{report['gflops_by_formula']:.2f}), embedding {report['gflops_embedding']:.2f}")  # fmt: skip
-  console.print(_memory_line(report["memory"]), soft_wrap=True)
-  for line in _roofline_lines(report["roofline"], report["dtype"]):
-    console.print(line, soft_wrap=True)
-  for text in report["assumptions"]:
-    console.print(f"[yellow]assumed[/yellow]  {text}", soft_wrap=True)
-
-
-def _memory_line(memory: dict[str, int]) -> str:
-  parts = ("parameters", "gradients", "optimizer", "batch_statistics", "activations", "input")
-  text = ", ".join(f"{part.replace('_', ' ')} {memory[part] / GIB:.3f}" for part in parts)
-  return f"[bold]memory[/bold]  {memory['total'] / GIB:.2f} GiB a device for {memory['clips']} clips at once: {text}"
-
-
-def _roofline_lines(limits: dict[str, Any], dtype: str) -> list[str]:
-  head = (f"[bold]roofline[/bold]  {limits['devices']} x {limits['device']}: {limits['peak_flops'] / 1e12:.3g} TFLOP/s in {dtype}, "
-          f"{limits['bandwidth'] / 1e12:.2g} TB/s ({limits['source']})")  # fmt: skip
-  return [head] + [
-    f"  {name}  at most {limit['clips_per_second']:.4g} clips/s, by {limit['limited_by']} "
-    f"(compute {limit['compute_limit']:.4g}, memory {limit['memory_limit']:.4g})"
-    for name, limit in (("training", limits["training"]), ("embedding", limits["embedding"]))
-  ]
-
-
-def _layer_table(traced: Traced, depth: int) -> Table:
-  table = Table(box=None)
-  for heading, whole in (("layer", True), ("type", False), ("parameter shapes", False), ("output", True)):
-    table.add_column(heading, no_wrap=whole)
-  for heading in ("parameters", "GFLOPs"):
-    table.add_column(heading, justify="right")
-  groups: dict[str, list[Layer]] = {}
-  for layer in traced.layers:
-    groups.setdefault(_group(layer.path, depth), []).append(layer)
-  for path, layers in groups.items():
-    table.add_row(path or "(model)", *_group_cells(layers, traced.shapes.get(path)))
-  return table
-
-
-def _group_cells(layers: list[Layer], output: tuple[int, ...] | None) -> list[str]:
-  """Type, shapes, output, parameters and GFLOPs of layers that share a row."""
-  alone, output = len(layers) == 1, output or layers[-1].output_shape
-  shapes = sorted(layers[0].parameter_shapes.values(), key=len, reverse=True) if alone else []
-  return [
-    layers[0].type if alone else f"{len(layers)} layers",
-    ", ".join(map(_shape, shapes)),
-    _shape(output) if output else "unused",
-    f"{sum(x.parameters for x in layers):,}",
-    f"{sum(x.multiply_adds for x in layers) / GIGA:.3f}",
-  ]
-
-
-def _group(path: str, depth: int) -> str:
-  """The first `depth` steps of a path; a number belongs to the name before it (`stages.0`)."""
-  steps: list[str] = []
-  for step in path.split("."):
-    if step.isdigit() and steps:
-      steps[-1] += f".{step}"
-    else:
-      steps.append(step)
-  return ".".join(steps[:depth])
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-  return "×".join(map(str, shape))
 
 
 if __name__ == "__main__":

@@ -18,16 +18,17 @@ class Device(NamedTuple):
   bfloat16: float  # FLOP/s of matrix products
   float32: float  # FLOP/s, in full float32
   bandwidth: float  # bytes/s of its memory
+  capacity: float  # bytes of its memory; 0: not known
   source: str  # where the numbers come from
   note: str = ""  # what a float32 computation should know
 
 
 _NO_TF32 = "the float32 rate is that of full float32; products that JAX's default precision lets run in TF32 may exceed it"
 DEVICES = {
-  "h200": Device(790e12, 60e12, 4.3e12, "reachable; the datasheet says 989 and 67 TFLOP/s, 4.8 TB/s", _NO_TF32),
-  "a100": Device(312e12, 19.5e12, 2.0e12, "datasheet", _NO_TF32),
+  "h200": Device(790e12, 60e12, 4.3e12, 141e9, "reachable; the datasheet says 989 and 67 TFLOP/s, 4.8 TB/s", _NO_TF32),
+  "a100": Device(312e12, 19.5e12, 2.0e12, 80e9, "datasheet", _NO_TF32),
   "v5e": Device(
-    197e12, 197e12, 0.82e12, "datasheet",
+    197e12, 197e12, 0.82e12, 16e9, "datasheet",
     "no float32 rate is published: float32 products at default precision are rounded to bfloat16, at that rate",
   ),
 }  # fmt: skip
@@ -90,7 +91,7 @@ def measure_cpu(size: int = 2048, num_floats: int = 1 << 25) -> Device:
     product = _best_seconds(jax.jit(lambda x: jnp.matmul(x, x, precision="highest")), square)
     copy = _best_seconds(jax.jit(lambda x: x + 1), line)
   rate = 2 * size**3 / product
-  return Device(rate, rate, 2 * line.nbytes / copy, "measured here, in float32", "")
+  return Device(rate, rate, 2 * line.nbytes / copy, 0, "measured here, in float32", "")
 
 
 def _best_seconds(function: Callable[[jax.Array], jax.Array], x: jax.Array, repeats: int = 3) -> float:
