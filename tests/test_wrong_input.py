@@ -1,5 +1,6 @@
 """What a user can get wrong: one screen, exit code 2, no traceback, before anything is compiled."""
 
+import json
 import pathlib
 
 import jax
@@ -10,6 +11,7 @@ from zsar_jax import evaluate, main  # noqa: F401  (imported before jit is forbi
 from zsar_jax.data import synthetic
 from zsar_jax.data.build import build_records
 from zsar_jax.data.schema import Entry
+from zsar_jax.files import json_digest
 
 DEMO = str(pathlib.Path(__file__).parent.parent / "configs/demo.py:e2e")
 
@@ -106,7 +108,8 @@ def test_repeated_class_names(refused, data_dir):
     description = path / "index" / "index.json"
     text = description.read_text()
     assert "lifting while jumping" in text
-    description.write_text(text.replace("lifting while jumping", "waving while walking"))
+    held = json.loads(text.replace("lifting while jumping", "waving while walking"))
+    description.write_text(json.dumps(held | {"sha256": json_digest(held)}))
   err = refused(data__seen="twice")
   assert "waving while walking" in err
   assert "repeated" in err

@@ -9,7 +9,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ml_collections
@@ -156,8 +156,21 @@ class LoggingConfig:
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointConfig:
-  every_steps: int = 1000
-  keep: int = 2
+  """A step is also saved at the end of each phase, and when a signal asks the run to stop."""
+
+  every_steps: int = 1000  # 0: not by count
+  every_minutes: float = 10.0  # looked at whenever metrics are written; 0: not by time
+  keep: int = 2  # newest steps
+  keep_best: int = 1  # best ones by seen-class validation
+
+
+@dataclasses.dataclass(frozen=True)
+class SafetyConfig:
+  """What a run does when something goes wrong."""
+
+  watchdog_seconds: float = 1800.0  # without a finished step: leave with 4; 0: never
+  heartbeat_seconds: float = 60.0  # without a sign of another process: leave with 4
+  skip_nonfinite: int = 0  # batches of a run whose loss or gradient is not finite that are passed over
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +186,7 @@ class Config:
   eval: EvalConfig = EvalConfig()
   logging: LoggingConfig = LoggingConfig()
   checkpoint: CheckpointConfig = CheckpointConfig()
+  safety: SafetyConfig = SafetyConfig()
 
 
 CHOICES = {
@@ -195,12 +209,27 @@ POSITIVE = (
   "generated.test_per_class", "generated.seen_test_per_class", "generated.num_frames", "generated.size", "model.width",
   "model.num_layers", "model.num_heads", "model.hidden", "train.batch_size", "train.accumulate", "train.base_batch_size",
   "transfer.num_neighbors", "transfer.max_seen_per_unseen", "eval.num_clips", "eval.batch_size", "eval.num_splits",
-  "logging.every_steps", "logging.validate_every_steps", "checkpoint.every_steps", "checkpoint.keep",
+  "logging.every_steps", "logging.validate_every_steps", "checkpoint.keep",
 )  # fmt: skip
 FRACTIONS = ("data.validation_fraction", "data.grayscale", "data.color_jitter", "data.noise", "model.dropout",
              "model.mask_rate")  # fmt: skip
-# Keys that may differ when a run is resumed: they change no parameter.
-FREE_ON_RESUME = ("data.dir", "data.workers", "data.verify", "logging", "checkpoint", "eval", "transfer")
+_LARGEST = 1 << 31  # no number of a config is as large: steps are int32 on the device
+_DEEPEST = 3  # dots of a key
+# Keys that may differ when a run is resumed: they change no parameter (`skip_nonfinite`: none that was trained so far).
+FREE_ON_RESUME = (
+  "data.dir",
+  "data.workers",
+  "data.verify",
+  "logging",
+  "checkpoint",
+  "safety",
+  "eval",
+  "transfer",
+)
+
+
+_SECTIONS = {"data.", "generated.", "model.", "train.", "train.warmup.", "train.joint.", "transfer.", "eval.", "logging.",
+             "checkpoint.", "safety."}  # fmt: skip
 
 
 def load(path: str, overrides: Mapping[str, str] | None = None) -> Config:
@@ -209,7 +238,7 @@ def load(path: str, overrides: Mapping[str, str] | None = None) -> Config:
   Raises:
     InputError: lists every unknown key (with the nearest right one), wrong type and impossible value.
   """
-  values = _flatten(_run_config_file(path).to_dict())
+  values = _flatten(_run_config_file(path))
   values.update(overrides or {})
   return from_flat(values, path)
 
@@ -217,14 +246,14 @@ def load(path: str, overrides: Mapping[str, str] | None = None) -> Config:
 def from_flat(values: Mapping[str, Any], origin: str) -> Config:
   """Builds the config from dotted keys; values may be text (from the command line) or typed."""
   hints = dict(_fields(Config))
-  problems = [f"unknown key '{k}'{did_you_mean(k, hints) or '; known: ' + _siblings(k, hints)}"
+  problems = [f"unknown key {_short(k)}{did_you_mean(k[:99], hints) or '; known: ' + _siblings(k, hints)}"
               for k in values if k not in hints]  # fmt: skip
   typed: dict[str, Any] = {}
   for key in values.keys() & hints.keys():
     try:
       typed[key] = _convert(values[key], hints[key])
     except (ValueError, TypeError):
-      problems.append(f"'{key}' is {values[key]!r}, expected {_type_name(hints[key])}")
+      problems.append(f"'{key}' is {_short(values[key])}, expected {_type_name(hints[key])}")
   config = _nest(Config, typed)
   problems += _check_values(_flatten(dataclasses.asdict(config)))
   raise_all(sorted(problems), f"{origin}: the config is wrong:")
@@ -254,25 +283,36 @@ def differences(saved: Mapping[str, Any], config: Config) -> list[str]:
   """
   current, saved = to_flat(config), to_flat(Config()) | _flatten(saved)
   free = (*FREE_ON_RESUME, "vectors") if config.method == "rest" else FREE_ON_RESUME
-  keys = [k for k in current if not any(k == f or k.startswith(f + ".") for f in free)]
-  return [f"{k}: {saved.get(k)!r} in the workdir, {current[k]!r} asked for"
-          for k in keys if saved.get(k) != current[k]]  # fmt: skip
+  keys = [k for k in current | saved if not any(k == f or k.startswith(f + ".") for f in free)]
+  return [f"{k}: {_short(saved.get(k))} in the workdir, {_short(current[k]) if k in current else 'no such key'} asked for"
+          for k in keys if k not in current or saved.get(k) != current[k]]  # fmt: skip
 
 
-def _run_config_file(path: str) -> ml_collections.ConfigDict:
+def _run_config_file(path: str) -> dict[str, Any]:
   made = call_in_file(path, "get_config", "config", "configs")
   if not isinstance(made, ml_collections.ConfigDict):
     raise InputError(f"{path}: get_config gave {type(made).__name__}, expected an ml_collections.ConfigDict")
-  return made
+  try:
+    return made.to_dict()
+  except (
+    Exception
+  ) as error:  # of values that are worked out when they are read, and of sections inside themselves
+    raise InputError(
+      f"{path}: a value of the config cannot be read: {type(error).__name__}: {error!s:.200}"
+    ) from error
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+  """Dotted keys. A section that is none of ours stays whole where it is empty or deep, and is refused as a value."""
   flat: dict[str, Any] = {}
   for key, value in values.items():
-    if isinstance(value, Mapping):
-      flat.update(_flatten(value, f"{prefix}{key}."))
+    name = f"{prefix}{key}"
+    if isinstance(value, Mapping) and value and name.count(".") < _DEEPEST:
+      inside = _flatten(value, f"{name}.")
     else:
-      flat[f"{prefix}{key}"] = value
+      inside = {} if value == {} and f"{name}." in _SECTIONS else {name: value}
+    # The same key, once with dots and once in a section: none of the two may win.
+    flat |= {k: (flat[k], v) if k in flat else v for k, v in inside.items()}
   return flat
 
 
@@ -306,17 +346,26 @@ def _nest(cls: type, typed: Mapping[str, Any], prefix: str = "") -> Any:
 def _convert(value: Any, hint: Any) -> Any:
   if isinstance(hint, types.GenericAlias):
     (item, _) = hint.__args__
-    parts: Sequence[Any] = [p for p in value.split(",") if p] if isinstance(value, str) else list(value)
+    parts = [p for p in value.split(",") if p] if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)):
+      raise TypeError(value)
     return tuple(_convert(p, item) for p in parts)
   if hint is bool:
     return _convert_bool(value)
-  if hint is float and not isinstance(value, bool):
-    return float(value)
-  if hint is int and isinstance(value, str):
-    return int(value)
-  if type(value) is not hint:
+  if hint in (int, float) and isinstance(value, str):
+    value = hint(value)
+  if hint is float and type(value) in (int, float):
+    value = float(value) if -_LARGEST < value < _LARGEST else math.inf
+  if type(value) is not hint or (hint is str and not _is_writable(value)):
     raise TypeError(value)
+  if hint in (int, float) and not -_LARGEST < value < _LARGEST:
+    raise ValueError(value)
   return value
+
+
+def _is_writable(text: str) -> bool:
+  """Whether it can be printed and name a file: a shell may hand over bytes that are no UTF-8."""
+  return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _convert_bool(value: Any) -> bool:
@@ -330,7 +379,18 @@ def _type_name(hint: Any) -> str:
   if isinstance(hint, types.GenericAlias):
     several = {int: "whole numbers", float: "numbers", str: "texts"}
     return f"a comma-separated list of {several[hint.__args__[0]]}"
-  return {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[hint]
+  return {int: "a whole number below 2^31", float: "a number below 2^31", bool: "true or false", str: "text"}[
+    hint
+  ]
+
+
+def _short(value: Any) -> str:
+  try:
+    text = repr(value)
+  except ValueError:  # a whole number of thousands of digits
+    text = f"a {type(value).__name__}"
+  text = text.encode("utf-8", "backslashreplace").decode()
+  return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def _siblings(key: str, hints: Mapping[str, Any]) -> str:
@@ -341,7 +401,8 @@ def _siblings(key: str, hints: Mapping[str, Any]) -> str:
 
 def _not_negative(flat: Mapping[str, Any]) -> list[str]:
   ends = (".steps", ".epochs", ".ramp_epochs", ".weight_decay", "momentum", "max_clips_per_epoch", "bn_group_size",
-          "max_uses_per_seen", "num_features", "distinctiveness", "overlap_threshold", "word_loss_weight", "data.workers",
+          "max_uses_per_seen", "num_features", "every_minutes", "keep_best", "checkpoint.every_steps", "watchdog_seconds",
+          "skip_nonfinite", "distinctiveness", "overlap_threshold", "word_loss_weight", "data.workers",
           "data.max_classes", "data.num_clusters", "data.cluster", "data.max_videos", "data.max_videos_per_class", "seed")  # fmt: skip
   return [key for key in flat if key.endswith(ends)]
 
@@ -371,8 +432,9 @@ def _check_values(flat: Mapping[str, Any]) -> list[str]:
       "'train.joint.steps' and 'train.joint.epochs' are both 0, expected a length for the training"
     )
   problems += [f"'{k}' is {flat[k]}, expected 0 or more" for k in _not_negative(flat) if not flat[k] >= 0]
+  above_0 = (*_rates(flat), "safety.heartbeat_seconds")
   problems += [
-    f"'{k}' is {flat[k]}, expected a number above 0" for k in _rates(flat) if not 0 < flat[k] < math.inf
+    f"'{k}' is {flat[k]}, expected a number above 0" for k in above_0 if not 0 < flat[k] < math.inf
   ]
   for key in ("data.mean", "data.std"):
     if len(flat[key]) != 3 or not all(map(math.isfinite, flat[key])):

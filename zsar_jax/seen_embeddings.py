@@ -5,6 +5,7 @@ In `WORKDIR/seen_embeddings/STEP/` (`STEP-single` and the like with frames out o
 written last and says what they are of.
 """
 
+import hashlib
 import json
 import pathlib
 import shutil
@@ -14,8 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32, Int
 
-from zsar_jax.errors import InputError
-from zsar_jax.files import write_text
+from zsar_jax.errors import InputError, raise_all
+from zsar_jax.files import parse_json, write_text
 
 ROWS_PER_FILE = 65_536
 
@@ -65,13 +66,23 @@ class SeenStore:
     told = self._read_origin()
     if told is None or (self.keeps_embeddings and not told["embeddings"]):
       return None
+    file = self.folder / "prototypes.npz"
     try:
-      with np.load(self.folder / "prototypes.npz", allow_pickle=False) as held:
-        return held["prototypes"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+      # Opened here, since numpy leaves a broken archive open.
+      with file.open("rb") as raw, zipfile.ZipFile(raw) as archive, archive.open("prototypes.npy") as array:
+        found = np.lib.format.read_array(array)
+        if array.read(1):
+          raise ValueError("longer than its header says")
+    except Exception as error:  # whatever a damaged zip or header makes zipfile, zlib and NumPy raise
       raise InputError(
-        f"{self.folder}/prototypes.npz cannot be read ({error}): remove {self.folder} to have it made anew"
+        f"{file} cannot be read ({error}): remove {self.folder} to have it made anew"
       ) from error
+    rows = len(self.origin.classes)
+    if found.ndim != 2 or len(found) != rows or found.dtype != np.float32 or not np.isfinite(found).all():
+      raise InputError(
+        f"{file} holds {found.dtype} {list(found.shape)}, expected finite float32 [{rows}, D]: remove {self.folder} to have it made anew"
+      )
+    return found
 
   def embeddings(self) -> TrainingEmbeddings:
     """Every training embedding. Only after `prototypes` gave an answer or `finish` was called."""
@@ -79,13 +90,14 @@ class SeenStore:
     try:
       shards = [np.load(file, mmap_mode="r") for file in files]
       label, row = (np.load(self.folder / f"{name}.npy") for name in ("labels", "rows"))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever a damaged header makes NumPy raise
       raise InputError(f"{self.folder} is damaged ({error}): remove it to have it made anew") from error
     if not sum(map(len, shards)) == len(label) == len(row) == self.origin.num_videos:
       raise InputError(
         f"{self.folder} holds {sum(map(len, shards))} embeddings, {len(label)} labels and {len(row)} rows, expected "
         f"{self.origin.num_videos} of each: remove it to have it made anew"
       )
+    self._check_hashes()
     return TrainingEmbeddings(shards, label, row)
 
   def add(self, vectors: Float[np.ndarray, "B D"], label: np.ndarray, row: np.ndarray) -> None:
@@ -104,12 +116,29 @@ class SeenStore:
       np.save(self.folder / "labels.npy", np.concatenate(self._labels))
       np.save(self.folder / "rows.npy", np.concatenate(self._rows))
     np.savez(self.folder / "prototypes.npz", allow_pickle=False, prototypes=prototypes, counts=counts)
-    facts = self.origin._asdict() | {"embeddings": self.keeps_embeddings}
+    facts = self.origin._asdict() | {"embeddings": self.keeps_embeddings, "sha256": self._hashes()}
     write_text(self.folder / "origin.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     for other in self.folder.parent.iterdir():
       step = other.name.partition("-")[0]
       if other.is_dir() and step.isdigit() and int(step) != self.origin.step:
         shutil.rmtree(other)
+
+  def _hashes(self) -> dict[str, str]:
+    """Of every array of the search: nothing else would show a changed one."""
+    return {file.name: _sha256(file) for file in sorted(self.folder.glob("*.npy"))}
+
+  def _check_hashes(self) -> None:
+    written = (self._read_origin() or {}).get("sha256")
+    found = self._hashes()
+    wrong = (
+      [] if written is None else [f for f in {*written, *found} if written.get(f) != found.get(f)]
+    )  # older ones: None
+    raise_all(
+      [
+        f"{self.folder / name} is not what was written (SHA-256): remove {self.folder} to have it made anew"
+        for name in sorted(wrong)
+      ]
+    )
 
   def _begin(self) -> None:
     if not self._num_files:
@@ -125,10 +154,16 @@ class SeenStore:
 
   def _read_origin(self) -> dict[str, Any] | None:
     try:
-      told = json.loads((self.folder / "origin.json").read_text(encoding="utf-8"))
+      told = parse_json((self.folder / "origin.json").read_text(encoding="utf-8"))
+      if not isinstance(told, dict) or not isinstance(told.get("embeddings"), bool):
+        raise ValueError("not what a run writes")
+      if not isinstance(told.get("sha256", {}), dict):
+        raise ValueError("'sha256' is no object")
     except FileNotFoundError:
       return None
     except (OSError, ValueError) as error:
+      if self._replace and not isinstance(error, OSError):
+        return None
       raise InputError(f"{self.folder}/origin.json cannot be read ({error}): remove {self.folder}") from error
     wanted = json.loads(json.dumps(self.origin._asdict()))
     differing = [key for key in wanted if told.get(key) != wanted[key]]
@@ -145,5 +180,10 @@ class SeenStore:
 
 def _told(key: str, held: Any, wanted: Any) -> str:
   if isinstance(wanted, list):
-    return f"its {key} are others ({len(held or ())}, here {len(wanted)})"
-  return f"its {key} is {held}, here {wanted}"
+    return f"its {key} are others ({len(held) if isinstance(held, list) else 'none'}, here {len(wanted)})"
+  return f"its {key} is {held!s:.200}, here {wanted}"
+
+
+def _sha256(file: pathlib.Path) -> str:
+  with file.open("rb") as contents:
+    return hashlib.file_digest(contents, "sha256").hexdigest()

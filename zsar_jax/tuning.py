@@ -1,13 +1,13 @@
 """`tuning.json` of a run: the transfer coefficients that `zsar_jax.tune` chose, read where prototypes are composed."""
 
 import dataclasses
-import json
 import pathlib
 import warnings
 from typing import Any, NamedTuple
 
 from zsar_jax.config import Config
 from zsar_jax.errors import InputError
+from zsar_jax.files import parse_json
 
 FILE = "tuning.json"
 KEYS = ("num_neighbors", "max_seen_per_unseen", "distinctiveness")
@@ -31,15 +31,33 @@ def read_tuned(config: Config, workdir: pathlib.Path) -> Tuned | None:
   if config.method != "rest" or not config.transfer.use_tuned or not file.exists():
     return None
   try:
-    held = json.loads(file.read_text(encoding="utf-8"))
+    held = parse_json(file.read_text(encoding="utf-8"))
     chosen = held["chosen"]
-    coefficients = {key: type(getattr(config.transfer, key))(chosen[key]) for key in KEYS}
-    return Tuned(coefficients, chosen["gamma"], held["checkpoint"])
+    coefficients = {"num_neighbors": _count(chosen, "num_neighbors"), "max_seen_per_unseen": _count(chosen, "max_seen_per_unseen"),
+                    "distinctiveness": float(_number(chosen, "distinctiveness"))}  # fmt: skip
+    gamma = None if chosen["gamma"] is None else float(_number(chosen, "gamma"))
+    if not isinstance(held["checkpoint"], str):
+      raise ValueError("'checkpoint' is no text")
+    return Tuned(coefficients, gamma, held["checkpoint"])
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise InputError(
       f"{file} is not what zsar_jax.tune writes ({type(error).__name__}: {error}): run it again, remove the file, or set "
       "--config.transfer.use_tuned=false"
     ) from error
+
+
+def _number(held: Any, key: str) -> int | float:
+  value = held[key]
+  if type(value) not in (int, float) or not 0 <= value < 1 << 31:
+    raise ValueError(f"{key!r} is no number from 0 on")
+  return value
+
+
+def _count(held: Any, key: str) -> int:
+  value = _number(held, key)
+  if type(value) is not int or value < 1:
+    raise ValueError(f"{key!r} is no whole number from 1 on")
+  return value
 
 
 def with_tuned(config: Config, tuned: Tuned | None) -> Config:

@@ -2,10 +2,13 @@
 
 import json
 
+from zsar_jax.files import json_digest
+
 
 def change_description(folder, **changes):
   file = folder / "index" / "index.json"
-  file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+  description = json.loads(file.read_text()) | changes
+  file.write_text(json.dumps(description | {"sha256": json_digest(description)}))
 
 
 def flip(file, offset):

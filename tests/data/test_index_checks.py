@@ -90,8 +90,10 @@ def test_a_flipped_byte_needs_the_full_check_or_a_read(copy):
   plan = index.plan_reads(np.array([2]), np.array([[3]]))
   file = copy / json.loads((copy / "index" / "index.json").read_text())["shards"][plan.files[0]]["file"]
   flip(file, int(plan.starts[0]) + 40)
-  flip(copy / "index" / "fps.npy", -1)
   index = open_index(copy)
+  flip(copy / "index" / "fps.npy", -1)
+  with pytest.raises(InputError, match=r"fps\.npy was changed after it was written"):
+    open_index(copy)
   with pytest.raises(InputError) as error:
     open_index(copy, verify="full")
   assert f"{file} has SHA-256" in str(error.value)

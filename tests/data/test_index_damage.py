@@ -154,7 +154,7 @@ def test_columns_of_different_numbers_of_videos_are_refused(copy):
 
 def test_an_id_cut_inside_a_letter_is_refused(copy):
   damage("id_bytes", put(slice(4, 6), list("é".encode())))(copy)
-  index = open_index(copy)
+  index = open_index(copy, verify="off")
   first = index.video_id(0)
   assert first[4] == "é"
   damage("first_id_byte", put(1, 5))(copy)

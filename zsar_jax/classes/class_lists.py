@@ -1,13 +1,16 @@
 """Lists of class names: those that ship with the package, frozen presets of them, and a user's own files."""
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from zsar_jax.classes.words import SOURCES
 from zsar_jax.errors import InputError, did_you_mean, raise_all
+from zsar_jax.files import is_file
 
 _FOLDER = Path(__file__).parent / "names"
+MOST_LETTERS = 1000  # of a class name
 
 
 class ClassList(NamedTuple):
@@ -30,7 +33,7 @@ def read_class_list(spec: str) -> ClassList:
   of a user's folder.
 
   Raises:
-    InputError: no such list or file, not UTF-8, or all its empty and repeated names, by line.
+    InputError: no such list or file, not UTF-8, or all its empty, repeated and unwritable names, by line.
   """
   given = read_names(spec)
   raise_all(_problems(given.names), f"class list {spec!r} cannot be used:")
@@ -42,7 +45,7 @@ def read_names(spec: str) -> ClassList:
   if spec in shipped_lists():
     return ClassList(_lines(_FOLDER / f"{spec}.txt"), _source(spec))
   path = Path(spec)
-  if not path.is_file():
+  if not is_file(path):
     raise InputError(
       f"class list {spec!r}: no such file and no shipped list{did_you_mean(spec, shipped_lists())}; "
       f"expected a file with one class name a line, or one of {', '.join(shipped_lists())}"
@@ -51,11 +54,11 @@ def read_names(spec: str) -> ClassList:
 
 
 def find_repeats(names: Sequence[str]) -> list[tuple[int, int]]:
-  """(first row, later row) of every name that comes again; `_` and spaces are the same to every reader."""
+  """(first row, later row) of every name that comes again; `_` and spaces are the same to every reader, and so are both ways to write é."""
   first: dict[str, int] = {}
   repeats = []
   for row, name in enumerate(names):
-    key = " ".join(name.replace("_", " ").split())
+    key = " ".join(unicodedata.normalize("NFC", name).replace("_", " ").split())
     if key and first.setdefault(key, row) != row:
       repeats.append((first[key], row))
   return repeats
@@ -66,6 +69,25 @@ def find_empty(names: Sequence[str]) -> list[int]:
   return [row for row, name in enumerate(names) if not name.strip()]
 
 
+def find_unwritable(names: Sequence[str]) -> list[tuple[int, str]]:
+  """(row, what is wrong) of every name that nobody means: far too long, or with a letter that cannot be seen or written."""
+  found = []
+  for row, name in enumerate(names):
+    hidden = sorted({letter for letter in name[:MOST_LETTERS] if _is_hidden(letter)})
+    if len(name) > MOST_LETTERS:
+      found.append((row, f"{name[:40]!r}… has {len(name)} letters, expected at most {MOST_LETTERS}"))
+    elif hidden:
+      found.append(
+        (row, f"{name!a} holds {', '.join(f'U+{ord(c):04X}' for c in hidden)}, which is no letter")
+      )
+  return found
+
+
+def _is_hidden(letter: str) -> bool:
+  """Controls, half letters, marks of byte order and spaces without width; joiners are letters in some languages."""
+  return unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in "\ufeff\u200b\u2060"
+
+
 def _problems(names: Sequence[str]) -> list[str]:
   if not names:
     return ["it is empty: expected one class name a line"]
@@ -74,7 +96,8 @@ def _problems(names: Sequence[str]) -> list[str]:
     f"line {row + 1}: class name {names[row]!r} is repeated (first in line {first + 1}): keep one"
     for first, row in find_repeats(names)
   ]
-  return empty + repeats
+  unwritable = [f"line {row + 1}: {told}: write the name anew" for row, told in find_unwritable(names)]
+  return empty + unwritable + repeats
 
 
 def _lines(path: Path) -> tuple[str, ...]:

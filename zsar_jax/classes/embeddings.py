@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 
 from zsar_jax.classes import sentence, vectors, words
-from zsar_jax.classes.class_lists import find_empty, find_repeats
+from zsar_jax.classes.class_lists import find_empty, find_repeats, find_unwritable
 from zsar_jax.classes.suggestions import Suggestions
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.types import ClassSet
@@ -199,4 +199,7 @@ def name_problems(data_set: str, names: Sequence[str]) -> list[str]:
     f"{data_set}: class name {names[row]!r} is repeated (classes {first} and {row}): keep one"
     for first, row in find_repeats(names)
   ]
-  return empty + repeats
+  unwritable = [
+    f"{data_set}: class {row}: name {told}: write it anew" for row, told in find_unwritable(names)
+  ]
+  return empty + unwritable + repeats

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from zsar_jax.errors import InputError
+from zsar_jax.files import is_folder
 
 _PREFIX = "sentence:"
 
@@ -19,7 +20,7 @@ def is_sentence(spec: str) -> bool:
 def check(spec: str) -> None:
   """Raises InputError unless `sentence:DIR` names a folder that looks like a saved sentence-transformers model."""
   folder = Path(spec.removeprefix(_PREFIX))
-  if spec == _PREFIX or not folder.is_dir():
+  if spec == _PREFIX or not is_folder(folder):
     raise InputError(
       f"{spec!r}: no such folder: expected sentence: and the folder of a sentence-transformers model on this machine "
       "(models are never downloaded; `model.save(DIR)` makes one)"

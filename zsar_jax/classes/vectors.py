@@ -11,6 +11,7 @@ from jaxtyping import Float32
 
 from zsar_jax.classes import sentence, vector_files
 from zsar_jax.errors import InputError, raise_all
+from zsar_jax.files import is_file
 
 # Files list common words first, so spellings to suggest are found among the first ones.
 _MAX_KNOWN = 200_000
@@ -58,7 +59,7 @@ def check_spec(spec: str) -> None:
       f"word vectors {spec!r}: expected hash:300, sentence:DIR or a file ending in .npz, .bin, .txt or .vec "
       "(the last three may be packed: .bin.gz)"
     )
-  if not Path(spec).is_file():
+  if not is_file(spec):
     raise InputError(
       f"word vectors {spec!r}: no such file: check the path, or use hash:300 to try things out"
     )
@@ -91,11 +92,13 @@ def _unit_vectors(spec: str, wanted: list[str], held: dict[str, np.ndarray]) -> 
     spelling = next((s for s in _spellings(word) if s in held), None)
     if spelling is None:
       continue
-    vector = np.asarray(held[spelling], np.float64)
-    norm = np.linalg.norm(vector)
-    if not np.isfinite(vector).all() or not norm > 0:
+    with np.errstate(over="ignore", invalid="ignore"):
+      vector = np.asarray(held[spelling], np.float64)
+    largest = np.abs(vector).max()
+    if not np.isfinite(largest) or not largest > 0:
       problems.append(f"{spelling!r} has a vector that is zero or not finite")
       continue
-    found[word] = (vector / norm).astype(np.float32)
+    vector = vector / largest  # squares of very large or small numbers are infinite or zero
+    found[word] = (vector / np.linalg.norm(vector)).astype(np.float32)
   raise_all(problems, f"word vectors {spec!r} are damaged: get the file again")
   return found

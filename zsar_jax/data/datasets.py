@@ -18,9 +18,10 @@ from zsar_jax.data.index import VideoIndex, open_index, validation_rows
 from zsar_jax.data.pipeline import eval_batches, train_batches
 from zsar_jax.data.plans import ClipSpec
 from zsar_jax.data.references import Reference, check_roles, choose_classes, parse_reference
-from zsar_jax.data.sampling import num_looped
+from zsar_jax.data.sampling import global_rows, num_looped
 from zsar_jax.data.subsets import keep_classes, keep_videos
 from zsar_jax.errors import InputError, did_you_mean, raise_all
+from zsar_jax.files import parse_json
 from zsar_jax.types import ClassSet, ClipBatch, EvalBatch
 
 
@@ -192,8 +193,26 @@ def _data_set(name: str, index: VideoIndex, classes: ClassSet) -> DataSet:
 
 
 def _num_quarantined(index: VideoIndex) -> int:
+  """How many videos `quarantine.jsonl` lists.
+
+  Raises:
+    InputError: a line of it is not what the writer writes: the count would be a guess.
+  """
   file = storage.join(index.directory, "quarantine.jsonl")
-  return 0 if storage.file_size(file) is None else storage.read_bytes(file).count(b"\n")
+  try:
+    lines = b"" if storage.file_size(file) is None else storage.read_bytes(file)
+  except OSError as error:
+    raise InputError(f"{file} cannot be read: {error}") from error
+  for number, line in enumerate(lines.splitlines(), 1):
+    try:
+      entry = parse_json(line)
+    except ValueError:
+      entry = None
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("path", "reason")):
+      raise InputError(
+        f"{file}, line {number}: no path and reason of a video that could not be stored: make the records again, or remove the file"
+      )
+  return len(lines.splitlines())
 
 
 def _check_generated(references: Sequence[Reference]) -> None:
@@ -249,8 +268,15 @@ class ClipReader(NamedTuple):
       process_index=self.process_index, process_count=self.process_count, workers=self.config.data.workers or None,
     )  # fmt: skip
 
+  def training_ids(self, data_set: DataSet, step: int) -> list[str]:
+    """Video ids of the whole training batch `step` (counted from 0), of all processes, in order; nothing is read."""
+    positions, _ = global_rows(len(data_set.rows), self.config.seed, step, self.config.train.batch_size)
+    return list(data_set.videos.video_ids(data_set.rows[positions]))
+
   def evaluation(self, data_set: DataSet, num_clips: int, clips: str = "even") -> Iterator[EvalBatch]:
-    """Every video once, in order, every frame of it once; `clips` is "even", "random" or "released" (see `data.sampling`)."""
+    """Every video once, in order, every frame of it once; `clips` is "even", "random" or "released" (see `data.sampling`).
+
+    Frames are this process's share of a batch, all else is of the whole batch (see `types.EvalBatch`)."""
     return eval_batches(
       data_set.videos, data_set.rows, data_set.labels, self.spec,
       batch_size=self.eval_batch_size, num_clips=num_clips, clips=clips, seed=self.config.seed,

@@ -1,5 +1,6 @@
 """The index of a directory of records: memory-mapped columns, and single frames by row. Needs numpy only."""
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +19,10 @@ from zsar_jax.data.index_checks import (
   open_columns,
   read_description,
   remedy,
+  signature_problems,
+  value_problems,
 )
+from zsar_jax.data.index_format import HASHED
 from zsar_jax.data.reader import RangeReader, RecordError
 from zsar_jax.data.schema import RecordOptions
 from zsar_jax.errors import InputError, raise_all
@@ -65,6 +69,13 @@ class VideoIndex:
     # Plain arrays over the same mapping: indexing a memmap costs several times as much.
     self._columns = {name: column.view(np.ndarray) for name, column in columns.items()}
     self._paths = [storage.join(directory, shard["file"]) for shard in description["shards"]]
+    self._sizes = np.array([shard["size"] for shard in description["shards"]], np.int64)
+    # Columns that are not hashed before something read by them is wrong.
+    self._unproven = {
+      str(column.filename): description["columns"][name]["sha256"]
+      for name, column in columns.items()
+      if name not in HASHED and isinstance(column, np.memmap)
+    }
     self._remedy = remedy(description, directory)
     self._reader = RangeReader(self._paths, self._remedy)
 
@@ -127,11 +138,29 @@ class VideoIndex:
       RecordError: a file is gone or cut, a frame's CRC-32C differs from the index's; names file and offset.
     """
     plan = self.plan_reads(rows, frames)
-    found = self._reader.read(plan.files, plan.starts, plan.lengths)
-    wrong = np.flatnonzero(crc32c(found) != self._columns["frame_crc32c"][plan.numbers])
-    if len(wrong):
-      raise RecordError(self._damaged(plan, int(wrong[0])))
+    try:
+      # Else as much memory would be taken as a wrong length says.
+      outside = np.flatnonzero(plan.starts + plan.lengths > self._sizes[plan.files])
+      if len(outside):
+        raise RecordError(self._damaged(plan, int(outside[0])))
+      found = self._reader.read(plan.files, plan.starts, plan.lengths)
+      wrong = np.flatnonzero(crc32c(found) != self._columns["frame_crc32c"][plan.numbers])
+      if len(wrong):
+        raise RecordError(self._damaged(plan, int(wrong[0])))
+    except RecordError as error:
+      raise self._explained(error) from error
     return [found[place] for place in plan.places.tolist()]
+
+  def _explained(self, error: RecordError) -> RecordError:
+    """The error, or which column is to blame for it: then the records may be whole."""
+    for path, written in self._unproven.items():
+      with contextlib.suppress(OSError):
+        if written and storage.sha256(path) != written:
+          return RecordError(
+            f"{path} was changed after it was written (SHA-256), and what was read by it is wrong: {error}. The file of records may "
+            f"be whole: keep it, remove the folder of the index, and {self._remedy}"
+          )
+    return error
 
   def _damaged(self, plan: ReadPlan, bad: int) -> str:
     row = int(plan.rows[bad])
@@ -155,8 +184,8 @@ def open_index(directory: str | Path, short_side: int | None = None, verify: str
   Args:
     directory: holds the record files and `index/`.
     short_side: pixels that the stored frames must have; None: any. Records without a common size pass.
-    verify: "size": number and size of every file; "full": SHA-256 of every file too, which reads all of them;
-      "off": no file is looked at.
+    verify: "size": number and size of every file, SHA-256 of the index's description, labels, names and numbers of frames;
+      "full": SHA-256 of every file, which reads all of them; "off": no file is looked at.
 
   Raises:
     InputError: no such directory, no (complete) index, an index of another version, or whatever else is not
@@ -172,8 +201,11 @@ def open_index(directory: str | Path, short_side: int | None = None, verify: str
   problems += feature_problems(directory, description)
   if verify != "off":
     problems += file_problems(directory, description)
+    problems += signature_problems(directory, description)
   if verify == "full":
     problems += hash_problems(directory, folder, description)
+  if verify == "size" and not problems:
+    problems += value_problems(folder, description)
   raise_all(
     list(dict.fromkeys(problems)),
     f"the records at {directory} are not whole; {remedy(description, directory)} to mend them:",

@@ -1,7 +1,6 @@
 """Whether records are what their index says, before the first of them is read: everything that is wrong at once."""
 
 import hashlib
-import json
 import os
 import tokenize
 from concurrent.futures import ThreadPoolExecutor
@@ -12,14 +11,24 @@ import numpy as np
 from zsar_jax.data import storage
 from zsar_jax.data.hashing import sha256_of_all
 from zsar_jax.data.index_description import description_problems
-from zsar_jax.data.index_format import COLUMNS, feature_shapes
+from zsar_jax.data.index_format import COLUMNS, HASHED, feature_shapes
 from zsar_jax.data.schema import FRAME_COLUMNS, SCHEMA, VIDEO_COLUMNS
 from zsar_jax.errors import InputError
+from zsar_jax.files import json_digest, parse_json
 
 VERIFY = ("off", "size", "full")
 _THREADS = 16
 # What NumPy raises for a file that is gone, cut or has a damaged header.
-_UNREADABLE = (OSError, EOFError, ValueError, TypeError, SyntaxError, tokenize.TokenError)
+_UNREADABLE = (
+  OSError,
+  EOFError,
+  ValueError,
+  TypeError,
+  SyntaxError,
+  OverflowError,
+  MemoryError,
+  tokenize.TokenError,
+)
 
 
 def read_description(directory: str, make: str) -> tuple[dict[str, Any], str]:
@@ -43,14 +52,16 @@ def read_description(directory: str, make: str) -> tuple[dict[str, Any], str]:
     raise InputError(f"{file} cannot be read ({error})") from None
   damaged = "Run the same data_prep.build again (data_prep.index, for records of TFDS)"
   try:
-    description = json.loads(text)
-  except (ValueError, RecursionError):
+    description = parse_json(text)
+  except ValueError:
     raise InputError(f"{file} is damaged (not JSON). {damaged}") from None
   if not isinstance(description, dict):
     raise InputError(f"{file} is damaged (not a JSON object). {damaged}")
-  if description.get("schema") != SCHEMA:
+  if type(description.get("schema")) is not int:
+    raise InputError(f"{file} is damaged (schema is no number). {damaged}")
+  if description["schema"] != SCHEMA:
     raise InputError(
-      f"{directory} holds records of schema {description.get('schema')}, this version reads schema {SCHEMA}: "
+      f"{directory} holds records of schema {description['schema']}, this version reads schema {SCHEMA}: "
       "build them again into another directory"
     )
   problems = description_problems(description)
@@ -198,6 +209,27 @@ def _state(path: str) -> int | str:
   except OSError as error:
     return _unreadable(error)
   return "is missing" if size is None else size
+
+
+def signature_problems(directory: str, description: dict[str, Any]) -> list[str]:
+  """Whether index.json says what was written, by its own SHA-256; older ones have none."""
+  if description.get("sha256", written := json_digest(description)) == written:
+    return []
+  file = storage.join(directory, "index", "index.json")
+  return [f"{file} was changed after it was written: it does not have its own SHA-256"]
+
+
+def value_problems(folder: str, description: dict[str, Any]) -> list[str]:
+  """Whether the columns whose values nothing else proves (`HASHED`) are, to the byte, what was written."""
+  problems = []
+  for name in HASHED:
+    file, written = os.path.join(folder, f"{name}.npy"), description["columns"][name]["sha256"]
+    try:
+      if written and storage.sha256(file) != written:
+        problems.append(f"{file} was changed after it was written: its SHA-256 is not index.json's")
+    except OSError as error:
+      problems.append(f"{file} {_unreadable(error)}")
+  return problems
 
 
 def hash_problems(directory: str, folder: str, description: dict[str, Any]) -> list[str]:

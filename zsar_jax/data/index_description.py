@@ -15,6 +15,10 @@ def description_problems(description: dict[str, Any]) -> list[str]:
   Nothing is opened; whether files and columns are as described is for `index_checks` to say.
   """
   problems = [f"it lacks {key}" for key in KEYS if key not in description]
+  # A damaged name of a key would leave what the key says unread.
+  problems += [
+    f"it holds the unknown {key!a:.80}" for key in description if key not in (*KEYS, "schema", "sha256")
+  ]
   checks: tuple[tuple[str, Callable[[Any], list[str]]], ...] = (
     ("class_names", lambda names: _unless(_is_list(names, _is_text), "class_names is no list of names")),
     ("options", _option_problems),
@@ -23,6 +27,7 @@ def description_problems(description: dict[str, Any]) -> list[str]:
     ("features", _feature_problems),
     ("columns", _column_problems),
     ("shards", _shard_problems),
+    ("sha256", lambda digest: _unless(_is_text(digest), "sha256 is no text")),
   )
   for key, check in checks:
     if key in description:
@@ -105,7 +110,10 @@ def _is_list(value: Any, check: Callable[[Any], bool]) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-  return isinstance(value, str)
+  """Text that can be written and name a file: JSON can spell half letters."""
+  return isinstance(value, str) and not any(
+    letter == "\0" or "\ud800" <= letter <= "\udfff" for letter in value
+  )
 
 
 def _is_count(value: Any) -> bool:

@@ -1,12 +1,12 @@
 """What the files of an index hold. An index is `index.json` and one memory-mapped `NAME.npy` a column."""
 
-import json
 from typing import Any
 
 import numpy as np
 
 from zsar_jax.data import storage
 from zsar_jax.data.schema import FRAME_COLUMNS, VIDEO_COLUMNS
+from zsar_jax.files import parse_json
 
 # Columns of the whole index that shards do not have: which file a video is in, where its frames and its id start.
 MERGED_COLUMNS = {
@@ -19,8 +19,23 @@ COLUMNS: dict[str, Any] = VIDEO_COLUMNS | FRAME_COLUMNS | MERGED_COLUMNS
 
 # Of index.json: schema; class_names; options (of `RecordOptions`); encoding of a frame ("jpeg", "png", "float32");
 # made_by, the command; features, as `feature_shapes` gives them; columns, {name: {length, sha256}}; shards, record
-# files in order, [{file, size, sha256, num_videos}].
+# files in order, [{file, size, sha256, num_videos}]; and sha256, see `files.json_digest` (older ones lack it).
 KEYS = ("class_names", "options", "encoding", "made_by", "features", "columns", "shards")
+
+
+# Columns that are hashed whenever an index is opened: nothing that is read later would show a wrong label or name. Where frames lie
+# is told by the checksums of their bytes, and these columns are far longer.
+HASHED = (
+  "label",
+  "num_frames",
+  "fps",
+  "height",
+  "width",
+  "shard",
+  "first_frame",
+  "first_id_byte",
+  "id_bytes",
+)
 
 
 def feature_shapes(directory: str) -> dict[str, dict[str, Any]]:
@@ -30,10 +45,10 @@ def feature_shapes(directory: str) -> dict[str, dict[str, Any]]:
     OSError: it cannot be read.
     ValueError: it is not what TFDS writes.
   """
-  described = json.loads(storage.read_bytes(storage.join(directory, "features.json")))
+  described = parse_json(storage.read_bytes(storage.join(directory, "features.json")))
   try:
     return _flattened("", described, ())
-  except (KeyError, TypeError, AttributeError, StopIteration) as error:
+  except (KeyError, TypeError, AttributeError, StopIteration, OverflowError, RecursionError) as error:
     raise ValueError(f"not a description of features: {error!r}") from error
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from zsar_jax.data import storage
 from zsar_jax.data.index_format import COLUMNS, feature_shapes
 from zsar_jax.data.schema import FRAME_COLUMNS, SCHEMA, VIDEO_COLUMNS, RecordOptions, ShardResult, ShardSpec
+from zsar_jax.files import json_digest
 
 # A shard's columns (`VIDEO_COLUMNS`, `FRAME_COLUMNS` and `video_id`, bytes), rows in the order of their offsets.
 ShardColumns = Mapping[str, np.ndarray]
@@ -84,6 +85,7 @@ def merge_index(
       },
       "shards": files,
     }
+    description["sha256"] = json_digest(description)
     (temporary / "index.json").write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
     _replace(temporary, target)
   finally:

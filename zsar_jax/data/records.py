@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import os
 import uuid
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,8 @@ def _main_feature(kind: str) -> str:
 def read_shard(spec: ShardSpec) -> ShardResult | None:
   """The result of a shard that is finished; None where it is still to be written."""
   try:
-    with np.load(spec.columns_file, allow_pickle=False) as columns:
+    # Opened here, since numpy leaves a broken archive open.
+    with open(spec.columns_file, "rb") as file, np.load(file, allow_pickle=False) as columns:
       result = ShardResult(
         spec.file.name,
         int(columns["size"]),
@@ -66,7 +66,11 @@ def read_shard(spec: ShardSpec) -> ShardResult | None:
         tuple(Quarantined(str(p), str(r)) for p, r in columns["quarantined"]),
       )
     return result if spec.file.stat().st_size == result.size else None
-  except (FileNotFoundError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+  except OSError as error:
+    if isinstance(error, PermissionError):
+      raise
+    return None
+  except Exception:  # whatever a damaged zip, packing or header makes zipfile, zlib and NumPy raise
     return None
 
 

@@ -16,10 +16,18 @@ class Reference(NamedTuple):
 
 
 def parse_reference(text: str) -> Reference:
-  """Takes a reference apart; reads no list."""
-  name, _, classes = text.partition(":")
-  excluded = classes.startswith("!")
-  names = tuple(c.strip() for c in classes.removeprefix("!").split("+") if c.strip())
+  """Takes a reference apart; reads no list.
+
+  Raises:
+    InputError: no class after a colon, which must not mean all of them: the variable of a shell may be empty.
+  """
+  name, colon, classes = text.partition(":")
+  excluded = classes.strip().startswith("!")
+  names = tuple(c.strip() for c in classes.strip().removeprefix("!").split("+") if c.strip())
+  if colon and not names:
+    raise InputError(
+      f"data set {name.strip()!r}: {text!r} names no class after the colon; without a colon it is all classes"
+    )
   return Reference(name.strip(), names, excluded)
 
 

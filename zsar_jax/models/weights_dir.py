@@ -15,7 +15,7 @@ import orbax.checkpoint as ocp
 from flax import nnx
 
 from zsar_jax.errors import InputError, did_you_mean, raise_all
-from zsar_jax.files import write_text
+from zsar_jax.files import is_file, is_folder, json_digest, parse_json, write_text
 from zsar_jax.models import BACKBONES
 from zsar_jax.models.backbone import Backbone
 
@@ -51,12 +51,12 @@ def _abstract(arch: str) -> Backbone:
 
 def is_weights(directory: pathlib.Path) -> bool:
   """Whether `save` wrote `directory`, whole or not."""
-  return (directory / FACTS).is_file()
+  return is_file(directory / FACTS)
 
 
 def is_run(directory: pathlib.Path) -> bool:
   """Whether `directory` is the workdir of a run."""
-  return (directory / "config.json").is_file() and (directory / "checkpoints").is_dir()
+  return is_file(directory / "config.json") and is_folder(directory / "checkpoints")
 
 
 def check_savable(directory: pathlib.Path) -> None:
@@ -158,18 +158,46 @@ def load_run(workdir: pathlib.Path) -> Weights:
 
 def write_class_file(workdir: pathlib.Path, seen: tuple[str, ...], pretrained: dict[str, Any] | None) -> None:
   """`classes.json` of a run: its seen classes, and what its weights were before: {"from", "classes" (None: unknown)}, or None."""
-  text = json.dumps({"seen": seen, "pretrained": pretrained}, indent=1, ensure_ascii=False)
+  known = json.loads(json.dumps({"seen": seen, "pretrained": pretrained}))
+  text = json.dumps(known | {"sha256": json_digest(known)}, indent=1, ensure_ascii=False)
   write_text(workdir / CLASSES, text + "\n")
 
 
 def read_class_file(workdir: pathlib.Path) -> dict[str, Any] | None:
-  """What `write_class_file` wrote; None where it is missing or damaged."""
+  """What `write_class_file` wrote; None where there is no such file.
+
+  Raises:
+    InputError: it is damaged. A run that took it for missing would forget classes that its weights have seen.
+  """
+  path = workdir / CLASSES
+  damaged = (
+    f"{path} is damaged (%s), so the classes that the weights have seen are not known; put it back, or remove it to call them "
+    "unknown"
+  )
   try:
-    known = json.loads((workdir / CLASSES).read_text(encoding="utf-8"))
-  except (OSError, ValueError):
+    known = parse_json(path.read_text(encoding="utf-8"))
+  except FileNotFoundError:
     return None
-  whole = isinstance(known, dict) and isinstance(known.get("seen"), list) and "pretrained" in known
-  return known if whole else None
+  except (OSError, ValueError) as error:
+    raise InputError(damaged % error) from error
+  if (
+    not isinstance(known, dict)
+    or set(known) - {"sha256"} != {"seen", "pretrained"}
+    or not _are_names(known["seen"])
+  ):
+    raise InputError(damaged % "no list of seen classes")
+  before = known["pretrained"]
+  if before is not None and not (isinstance(before, dict) and isinstance(before.get("from"), str)
+                                 and "classes" in before
+                                 and (before["classes"] is None or _are_names(before["classes"]))):  # fmt: skip
+    raise InputError(damaged % "what it says of pretraining")
+  if known.pop("sha256", digest := json_digest(known)) != digest:
+    raise InputError(damaged % "it does not have its own SHA-256")
+  return known
+
+
+def _are_names(value: Any) -> bool:
+  return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def read_classes(workdir: pathlib.Path) -> tuple[str, ...] | None:
@@ -235,7 +263,7 @@ def _read_facts(directory: pathlib.Path) -> dict[str, Any]:
       f"{directory} is no directory of weights: it has no {FACTS}; write one with python -m zsar_jax.models.weights"
     )
   try:
-    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts = parse_json(path.read_text(encoding="utf-8"))
   except (OSError, ValueError) as error:
     raise InputError(f"{path} cannot be read: {error}; convert the weights again") from error
   kinds = {"format": int, "arch": str, "origin": dict, "sha256": str, "files": dict, "classes": list | None}
@@ -280,7 +308,7 @@ def _config_of_run(workdir: pathlib.Path) -> tuple[str, str]:
   """The backbone and the word vectors of a run."""
   path = workdir / "config.json"
   try:
-    saved = json.loads(path.read_text(encoding="utf-8"))
+    saved = parse_json(path.read_text(encoding="utf-8"))
     arch, vectors = saved["model"]["backbone"], saved["vectors"]
   except (OSError, ValueError, KeyError, TypeError) as error:
     raise InputError(

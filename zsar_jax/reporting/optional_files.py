@@ -1,11 +1,12 @@
 """Files that a page can do without: what cannot be used is left out with a sentence and never costs the page."""
 
-import json
 import math
 import pathlib
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from zsar_jax.files import parse_json
 
 TUNING, EXAMPLES = "tuning.json", "examples/examples.json"
 _AXES = ("num_neighbors", "max_seen_per_unseen", "distinctiveness")
@@ -29,7 +30,7 @@ def read_metrics(path: pathlib.Path) -> list[dict[str, Any]]:
   lines = []
   for one in text.splitlines():
     try:
-      line = json.loads(one)
+      line = parse_json(one)
     except ValueError:
       continue
     if isinstance(line, dict) and _is_number(line.get("step")) and isinstance(line.get("kind"), str):
@@ -74,7 +75,7 @@ def _read(path: pathlib.Path, kind: type) -> tuple[Any, str]:
   if not path.exists():
     return None, ""
   try:
-    made = json.loads(path.read_text(encoding="utf-8"))
+    made = parse_json(path.read_text(encoding="utf-8"))
   except (ValueError, OSError) as error:
     return None, f"{path} cannot be read ({error}); remove it, or make it again."
   if not isinstance(made, kind):

@@ -1,6 +1,5 @@
 """What an evaluation left in a workdir, read with numpy alone and checked before anything is made of it."""
 
-import json
 import pathlib
 import zipfile
 import zlib
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from zsar_jax.errors import InputError, raise_all
+from zsar_jax.files import parse_json
 from zsar_jax.reporting import run_checks as checks
 from zsar_jax.reporting.optional_files import EXAMPLES, TUNING, read_examples, read_metrics, read_tuning
 
@@ -155,7 +155,7 @@ def _read(folder: pathlib.Path) -> Run:
 def _report(folder: pathlib.Path, hint: str) -> dict[str, Any]:
   path = folder / "report.json"
   try:
-    made = json.loads(path.read_text(encoding="utf-8"))
+    made = parse_json(path.read_text(encoding="utf-8"))
   except FileNotFoundError:
     others = sorted(each.name for each in folder.glob("report-*.json"))
     if others:
