@@ -61,7 +61,7 @@ def ours(case: Case, batch: int, options: argparse.Namespace) -> dict[str, Calla
   from zsar_jax.methods import make_method
   from zsar_jax.methods.frames import normalize
   from zsar_jax.train.apply import make_apply
-  from zsar_jax.train.sharding import make_mesh, place_batch, place_state
+  from zsar_jax.train.sharding import make_mesh, place_batch, place_everywhere
   from zsar_jax.train.state import init_state, make_network, make_stages
   from zsar_jax.train.step import make_train_step
   from zsar_jax.types import ClipBatch
@@ -75,7 +75,7 @@ def ours(case: Case, batch: int, options: argparse.Namespace) -> dict[str, Calla
   method = make_method(config, find_classes(config, NUM_CLASSES, VOCABULARY - 2, NUM_WORDS).seen)
   network, mesh = make_network(method, 0), make_mesh()
   stage = make_stages(config, method, network.params, 1000 * batch)[-1]
-  state = place_state(mesh, init_state(network, stage))
+  state = place_everywhere(mesh, init_state(network, stage))
   step = make_train_step(config, network.graphdef, stage, mesh)
   apply = make_apply(
     network.graphdef,
@@ -88,7 +88,7 @@ def ours(case: Case, batch: int, options: argparse.Namespace) -> dict[str, Calla
 
   def train() -> None:
     nonlocal state
-    state, metrics = step(state, placed)
+    state, metrics, _ = step(state, placed)
     jax.block_until_ready((state, metrics))
 
   def embed() -> None:

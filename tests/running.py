@@ -3,8 +3,13 @@
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
+
+import numpy as np
+
+from data_prep.build import main as build
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = {
@@ -45,22 +50,71 @@ def demo_keys(config, data_dir, **more):
   )
 
 
+WIDTH = 9  # of the features
+
+
+def make_features(folder):
+  """A data set `mine` of four classes and 24 feature files in `folder`: a run on it takes milliseconds a step."""
+  rng = np.random.default_rng(0)
+  for name in ("walking", "running", "waving", "jumping"):
+    (folder / "arrays" / name).mkdir(parents=True)
+    for number in range(6):
+      length = 1 + 3 * (number % 3)  # shorter and longer than a clip
+      np.save(folder / "arrays" / name / f"{number}.npy", rng.standard_normal((length, WIDTH)).astype("f4"))
+  assert build(["features", "--features", str(folder / "arrays"), "--out", str(folder / "mine")]) == 0
+  return folder
+
+
+def features_keys(config, data_dir, **more):
+  """The overrides of a tiny run of a demo config on the features that `make_features` left in `data_dir`."""
+  mine = {
+    "data__seen": "mine:!waving+jumping",
+    "data__unseen": "mine:waving+jumping",
+    "data__seen_test": "",
+    "data__num_frames": 4,
+    "data__stride": 1,
+    "model__backbone": "features",
+    "model__num_features": WIDTH,
+    "train__joint__steps": 2,
+  }
+  return demo_keys(config, data_dir, **(mine | more))
+
+
 def arguments(config, workdir, overrides):
   """The command line after `python -m zsar_jax.main`."""
   keys = [f"--config.{key}={value}" for key, value in overrides.items()]
   return ["--config", config, "--workdir", str(workdir), *keys]
 
 
-def start(argv, devices=1):
-  """Starts the command; its output is captured."""
+def start(argv, devices=1, **more):
+  """Starts the command; its output is captured. `more` is for the process."""
   env = os.environ | {
     "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     "JAX_PLATFORMS": "cpu",
   }
   command = [sys.executable, "-m", "zsar_jax.main", *argv]
   return subprocess.Popen(
-    command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
   )
+
+
+def free_port():
+  with socket.socket() as found:
+    found.bind(("127.0.0.1", 0))
+    return found.getsockname()[1]
+
+
+def start_two(argv, devices=1):
+  """The same command as two processes that work together."""
+  port = free_port()
+  flags = ["--coordinator", f"127.0.0.1:{port}", "--num_processes", "2", "--process_id"]
+  return [start([*argv, *flags, str(process)], devices) for process in range(2)]
+
+
+def ended(process, seconds=300):
+  """(exit code, stderr)."""
+  _, err = process.communicate(timeout=seconds)
+  return process.returncode, err
 
 
 def run(argv, devices=1):

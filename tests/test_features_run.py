@@ -3,28 +3,17 @@
 import json
 import pathlib
 
-import numpy as np
 import pytest
-from running import arguments, demo_keys
+from running import WIDTH, arguments, features_keys, make_features
 
-from data_prep.build import main as build
 from zsar_jax import main
 
 ROOT = pathlib.Path(__file__).parent.parent
-WIDTH = 9
 
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory):
-  folder = tmp_path_factory.mktemp("data")
-  rng = np.random.default_rng(0)
-  for name in ("walking", "running", "waving", "jumping"):
-    (folder / "arrays" / name).mkdir(parents=True)
-    for number in range(6):
-      length = 1 + 3 * (number % 3)  # shorter and longer than a clip
-      np.save(folder / "arrays" / name / f"{number}.npy", rng.standard_normal((length, WIDTH)).astype("f4"))
-  assert build(["features", "--features", str(folder / "arrays"), "--out", str(folder / "mine")]) == 0
-  return folder
+  return make_features(tmp_path_factory.mktemp("data"))
 
 
 @pytest.mark.filterwarnings("ignore:no seen class is admissible:UserWarning")
@@ -49,19 +38,4 @@ def test_a_wrong_width_and_a_wrong_encoder_are_refused(data_dir, tmp_path, capsy
   assert main.main(arguments(str(ROOT / "configs/demo.py:e2e"), tmp_path, keys)) == 2
   assert (
     "mine: holds features of 9 numbers, not pictures: use the backbone 'features'" in capsys.readouterr().err
-  )
-
-
-def features_keys(config, data_dir):
-  return demo_keys(
-    config,
-    data_dir,
-    data__seen="mine:!waving+jumping",
-    data__unseen="mine:waving+jumping",
-    data__seen_test="",
-    data__num_frames=4,
-    data__stride=1,
-    model__backbone="features",
-    model__num_features=WIDTH,
-    train__joint__steps=2,
   )

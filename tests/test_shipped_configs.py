@@ -49,7 +49,6 @@ WHOLE = ("configs/e2e_r2plus1d.py", "configs/rest18.py")
 CLIPS = ("e2e", "r2plus1d", "c3d")
 # One of each kind runs always; the demos do in test_end_to_end.
 FAST = (
-  "configs/e2e_r2plus1d.py:sun397",
   "configs/rest101.py:activitynet",
   "configs/rest_encoder.py:c3d_frozen",
 )

@@ -18,7 +18,7 @@ SWITCHES = {
   "cross_modal": {"model.cross_modal": "true"},
   "clip_encoder": {"model.backbone": "r2plus1d_tiny"},
 }
-FAST = ("lstm", "mlm", "cross_modal")
+FAST = ("cross_modal",)
 
 
 def run(config, workdir, data_dir, **switches):

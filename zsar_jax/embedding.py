@@ -18,7 +18,8 @@ from zsar_jax.methods.frames import reorder
 from zsar_jax.seen_embeddings import SeenStore
 from zsar_jax.session import Session
 from zsar_jax.train.apply import Apply
-from zsar_jax.train.sharding import place_batch
+from zsar_jax.train.distributed import is_first
+from zsar_jax.train.sharding import place_everywhere
 from zsar_jax.train.state import TrainState
 from zsar_jax.types import EvalBatch, VideoEmbeddings
 from zsar_jax.zeroshot.metrics import unit
@@ -68,14 +69,15 @@ class Embedder(NamedTuple):
     """
     train, num_classes = self.session.corpus.train, len(self.session.corpus.seen.names)
     sums: Any = None
-    counts = jnp.zeros(num_classes, jnp.int32)
+    counts: Any = None
     finite = np.ones(len(train.rows), bool)
     done = 0
     for batch, clips in self._batches(train, 1, "even", "training videos"):
       vectors = clips.own[:, 0]
-      label, mask = place_batch(self.session.mesh, (batch.label, batch.mask))
+      label, mask = place_everywhere(self.session.mesh, (batch.label, batch.mask))
       if sums is None:
-        sums = jnp.zeros((num_classes, vectors.shape[1]), jnp.float32)
+        zeros = np.zeros((num_classes, vectors.shape[1]), np.float32), np.zeros(num_classes, np.int32)
+        sums, counts = place_everywhere(self.session.mesh, zeros)
       sums, counts, ok = _accumulate(sums, counts, vectors, label, mask)
       num = int(batch.mask.sum())
       finite[done : done + num] = np.asarray(ok)[:num]
@@ -84,8 +86,10 @@ class Embedder(NamedTuple):
         store.add(np.asarray(vectors)[batch.mask], batch.label[batch.mask], batch.row[batch.mask])
     check_finite(train, finite)
     # Every seen class has a video: the corpus makes sure.
-    prototypes = np.asarray(sums / counts[:, None])
-    store.finish(prototypes, np.asarray(counts))
+    counts = np.asarray(counts)
+    prototypes = np.asarray(sums) / counts[:, None].astype(np.float32)
+    if is_first():
+      store.finish(prototypes, counts)
     return prototypes
 
   def _batches(

@@ -1,8 +1,11 @@
 """Train once, then name unseen actions: `python -m zsar_jax.main --config configs/rest101.py [--workdir DIR]`.
 
 Any key of the config can be given on the command line: `--config.train.batch_size=32`. A run whose workdir holds
-checkpoints goes on from the newest. Exit codes: 0 done, 1 failed, 2 wrong input, 3 no readable checkpoint, 130/143 stopped by
-a signal with everything saved.
+checkpoints goes on from the newest. On several hosts the same command is started on each, with a workdir that all of
+them see; under SLURM, Open MPI and on Cloud TPU they find each other, elsewhere the last three flags tell.
+
+Exit codes: 0 done, 1 failed (the loss is not finite, or the workdir cannot be written), 2 wrong input, 3 no readable
+checkpoint, 4 stuck, or another process is gone (start it again), 130/143 stopped by a signal with everything saved.
 """
 
 import argparse
@@ -13,6 +16,8 @@ import warnings
 from zsar_jax import commands
 from zsar_jax import config as configs
 from zsar_jax.config import Config
+from zsar_jax.train import distributed
+from zsar_jax.train.distributed import is_first
 
 
 def run(
@@ -29,13 +34,16 @@ def run(
     InputError: anything the user gave is wrong; nothing was compiled yet.
     CheckpointError: no readable checkpoint where one is needed.
   """
-  from zsar_jax import evaluate, results
+  from zsar_jax import compilation, evaluate, results
   from zsar_jax.session import open_session
 
+  compilation.use_cache()
   session = open_session(config, workdir, must_resume=evaluate_only, force=force)
   state = session.restore() if evaluate_only else session.train()
   result = evaluate.evaluate(session, state, just_trained=not evaluate_only)
   folder = results_folder or workdir
+  if not is_first():
+    return
   results.write(session, result, folder)
   evaluate.print_table(result)
   if config.eval.report and config.eval.frame_order == "natural":
@@ -73,10 +81,18 @@ def _main(argv: list[str]) -> None:
   parser.add_argument(
     "--results", type=pathlib.Path, metavar="DIR", help="where evaluation writes (default: the workdir)"
   )
+  distributed.add_arguments(parser)
   args, rest = parser.parse_known_args(argv)
   config = configs.load(args.config, commands.parse_overrides(rest))
   workdir = args.workdir or default_workdir(args.config)
-  run(config, workdir, evaluate_only=args.evaluate_only, force=args.force, results_folder=args.results)
+  with distributed.joined(args, config.safety.heartbeat_seconds):
+    run(
+      config,
+      workdir,
+      evaluate_only=args.evaluate_only,
+      force=args.force,
+      results_folder=args.results,
+    )
 
 
 def default_workdir(config_path: str) -> pathlib.Path:

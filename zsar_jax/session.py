@@ -30,11 +30,12 @@ from zsar_jax.pretraining import Pretraining, begin, find_source, remember
 from zsar_jax.train import loop
 from zsar_jax.train.apply import Apply, make_apply
 from zsar_jax.train.checkpoint import CheckpointError, Checkpoints, has_checkpoints, read_saved_config
+from zsar_jax.train.distributed import first_process_first, is_first
 from zsar_jax.train.sharding import check_batch, make_mesh, place_batch, round_up
 from zsar_jax.train.state import Network, Stage, TrainState, make_network, make_stages
 from zsar_jax.tuning import FILE as TUNING
 from zsar_jax.tuning import Tuned, read_tuned, with_tuned
-from zsar_jax.types import EvalBatch
+from zsar_jax.types import ClipBatch, EvalBatch
 
 
 class Session(NamedTuple):
@@ -85,7 +86,7 @@ class Session(NamedTuple):
   def train(self) -> TrainState:
     """Trains to the end, from the newest checkpoint if there is one."""
     validate = functools.partial(_validate, self, {})
-    batches = functools.partial(self.reader.training, self.corpus.train)
+    batches = TrainingBatches(self.reader, self.corpus.train)
     return loop.train(self.config, self.network, self.stages, self.mesh, batches, validate, self.workdir)
 
   def restore(self) -> TrainState:
@@ -94,7 +95,9 @@ class Session(NamedTuple):
     Raises:
       CheckpointError: there is none.
     """
-    checkpoints = Checkpoints(self.workdir, self.config.checkpoint.keep, read_only=True)
+    checkpoints = Checkpoints(
+      self.workdir, self.config.checkpoint.keep, self.config.checkpoint.keep_best, read_only=True
+    )
     restored = checkpoints.restore_newest(self.network, self.stages, self.mesh)
     checkpoints.close()
     if restored is None:
@@ -103,20 +106,42 @@ class Session(NamedTuple):
     return restored.state
 
 
+class TrainingBatches(NamedTuple):
+  """The endless training batches of a data set (see `loop.Batches`)."""
+
+  reader: ClipReader
+  data_set: DataSet
+
+  def stream(self, first_step: int) -> Iterator[ClipBatch]:
+    return self.reader.training(self.data_set, first_step)
+
+  def video_ids(self, step: int) -> list[str]:
+    return self.reader.training_ids(self.data_set, step)
+
+
 def open_session(
   config: Config, workdir: pathlib.Path, *, must_resume: bool = False, force: bool = False
 ) -> Session:
   """Checks everything that can be checked before compiling, and shows what will run.
 
+  Of several processes the first goes before the others: it makes what is missing, they find it.
+
   Raises:
     InputError: the workdir, a data set, a class, a word or a size is wrong.
   """
+  mesh = make_mesh()  # outside: devices are found by all processes together
+  with first_process_first("open"):
+    return _open_session(config, workdir, mesh, must_resume, force)
+
+
+def _open_session(
+  config: Config, workdir: pathlib.Path, mesh: Mesh, must_resume: bool, force: bool
+) -> Session:
   raise_all(model_problems(config), "the config is wrong:")
   _prepare_workdir(config, workdir, must_resume, force)
   given, tuned = config, read_tuned(config, workdir)
   config = with_tuned(config, tuned)
   source = find_source(config, workdir)
-  mesh = make_mesh()
   check_batch(config.train.batch_size, mesh.size, config.train.accumulate, config.model.bn_group_size)
   corpus = open_corpus(config)
   if not force and has_checkpoints(workdir) and read_saved_config(workdir).get("vectors") != config.vectors:
@@ -130,7 +155,7 @@ def open_session(
   network = _make_network(config, method)
   network, pretraining = begin(config, workdir, source, corpus, method, network)
   stages = make_stages(config, method, network.params, len(corpus.train.rows))
-  if not must_resume:
+  if not must_resume and is_first():
     write_text(workdir / "config.json", json.dumps(to_dict(given), indent=1) + "\n")
     remember(workdir, corpus.seen.names, pretraining)
   session = Session(config, given, workdir, corpus, reader, method, network, stages, mesh, pretraining, tuned)
@@ -193,8 +218,13 @@ def _prepare_workdir(config: Config, workdir: pathlib.Path, must_resume: bool, f
                        "go on with --force:")  # fmt: skip
 
 
-def _validate(session: Session, compiled: dict[str, Apply], stage: Stage, state: TrainState) -> float:
-  """Top-1 accuracy (per cent) on the seen classes' validation videos, centre clip, by the phase's own scores."""
+def _validate(
+  session: Session, compiled: dict[str, Apply], stage: Stage, state: TrainState, alive: Callable[[], None]
+) -> float:
+  """Top-1 accuracy (per cent) on the seen classes' validation videos, centre clip, by the phase's own scores.
+
+  `alive` is called after every batch.
+  """
   name = stage.phase.name
   if name not in compiled:
     scores_of = stage.phase.scores
@@ -204,6 +234,7 @@ def _validate(session: Session, compiled: dict[str, Apply], stage: Stage, state:
   validation, hits = session.corpus.validation, 0
   for batch, scores in session.apply(compiled[name], state, validation, num_clips=1):
     hits += int(((np.asarray(scores).argmax(-1) == batch.label) & batch.mask).sum())
+    alive()
   return 100 * hits / len(validation.rows)
 
 
@@ -213,7 +244,10 @@ def _show(session: Session) -> None:
   corpus, config = session.corpus, session.config
   _show_config(console, config)
   devices = jax.devices()
-  console.print(f"[bold]devices[/bold]  {len(devices)} x {devices[0].device_kind} ({devices[0].platform})")
+  processes = f" in {jax.process_count()} processes" if jax.process_count() > 1 else ""
+  console.print(
+    f"[bold]devices[/bold]  {len(devices)} x {devices[0].device_kind} ({devices[0].platform}){processes}"
+  )
   console.print(f"[bold]seen[/bold]  {len(corpus.seen.names)} classes, {len(corpus.train.rows)} training and "
                 f"{len(corpus.validation.rows)} validation videos: {_short(corpus.seen.names)}")  # fmt: skip
   removed = [f"{name} (as {other}, {distance:.3f})" for name, other, distance in corpus.overlap.removed]

@@ -20,12 +20,15 @@ class ClipBatch(NamedTuple):
 
 
 class EvalBatch(NamedTuple):
-  """N clips of each of B videos, every frame once however many clips show it. Rows where `mask` is False are padding."""
+  """N clips of each of B videos, every frame once however many clips show it. Rows where `mask` is False are padding.
+
+  S is B in one process; of P processes each holds the frames of its own B/P videos, and knows the labels of all.
+  """
 
   frames: (
-    UInt8[np.ndarray, "B F H W C"] | Float32[np.ndarray, "B F D"]
+    UInt8[np.ndarray, "S F H W C"] | Float32[np.ndarray, "S F D"]
   )  # F: at least as many as any video has
-  positions: Int32[np.ndarray, "B N T"]  # which of a video's F frames make which clip
+  positions: Int32[np.ndarray, "S N T"]  # which of a video's F frames make which clip
   label: Int32[np.ndarray, " B"]
   mask: Bool[np.ndarray, " B"]
   row: Int32[np.ndarray, " B"]

@@ -179,10 +179,13 @@ def test_processes_agree_on_the_number_of_frames(kind, request):
   for step, batch in enumerate(whole):
     shares = [part[step] for part in parts]
     assert {share.frames.shape[1] for share in shares} == {batch.frames.shape[1]}
-    for field in batch._fields:
+    for field in ("frames", "positions"):
       np.testing.assert_array_equal(
         np.concatenate([getattr(s, field) for s in shares]), getattr(batch, field)
       )
+    for share in shares:
+      for field in ("label", "mask", "row"):
+        np.testing.assert_array_equal(getattr(share, field), getattr(batch, field))
 
 
 @settings(max_examples=60, deadline=None)

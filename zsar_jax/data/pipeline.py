@@ -100,7 +100,8 @@ def eval_batches(
   Frames are uint8 [B, F, crop, crop, 3], float32 [B, F, D] of features: those that a video's clips show, each once and
   ascending, then its last one over again. F is what the video of the batch with most frames needs, rounded up (see
   `sampling.round_up_frames`), T for one clip, and N·T for still images; the same in every process.
-  The last batch is padded with rows whose `mask` is False; every process yields the same number of batches.
+  The last batch is padded with rows whose `mask` is False; every process yields the same number of batches. Frames and positions
+  are its share, rows p·B/P to (p+1)·B/P; label, mask and row are of the whole batch, for what the devices make of it is too.
   Arguments and errors as `train_batches`, and:
 
   Args:
@@ -123,7 +124,7 @@ def eval_batches(
     places = step * batch_size + np.arange(batch_size)
     members = np.minimum(places, len(rows) - 1)  # padding repeats the last video
     planned = evaluation_plan(index, rows[members], num_clips, clips, spec, seed, geometry, share)
-    return planned._replace(members=members[share], mask=(places < len(rows))[share])
+    return planned._replace(members=members, mask=places < len(rows))
 
   steps = Steps(index, spec, geometry, plan, 0, -(-len(rows) // batch_size))
   return _eval_batches(steps, rows, labels, workers)

@@ -1,22 +1,35 @@
-"""Orbax checkpoints of a run: saved while training goes on, newest good one restored."""
+"""Checkpoints of a run: saved while training goes on, verified before they are restored."""
 
-import json
 import logging
-import math
 import pathlib
-import shutil
-import time
-from collections.abc import Iterable
+import threading
 from typing import Any, NamedTuple
 
 import jax
-import orbax.checkpoint as ocp
+import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
-from orbax.checkpoint.checkpoint_managers import preservation_policy as policies
 
 from zsar_jax.errors import InputError
-from zsar_jax.train.sharding import replicated
+from zsar_jax.files import parse_json
+from zsar_jax.train.arrays import host_copy, read_arrays
+from zsar_jax.train.manifest import ARRAYS, Facts, byte_problems, read_manifest
+from zsar_jax.train.saving import Folder, SaveError, write_step
+from zsar_jax.train.sharding import place_everywhere
 from zsar_jax.train.state import Network, Stage, TrainState, init_state, stage_at
+from zsar_jax.train.steps import FOLDER, clean, kept, remove, set_aside, step_folders, whole_steps
+
+__all__ = [
+  "CheckpointError",
+  "Checkpoints",
+  "Facts",
+  "Restored",
+  "SaveError",
+  "has_checkpoints",
+  "read_saved_config",
+]
+
+_NONE, _UNREADABLE = -1, -2  # what process 0 says instead of a step
 
 
 class CheckpointError(RuntimeError):
@@ -25,93 +38,170 @@ class CheckpointError(RuntimeError):
 
 class Restored(NamedTuple):
   state: TrainState
-  facts: dict[str, Any]  # what was saved beside the arrays: data position, validation metric
+  facts: Facts
 
 
 class Checkpoints:
-  """The `checkpoints/` folder of a workdir. Keeps the newest `keep` steps and the best by seen-class validation.
+  """The `checkpoints/` folder of a workdir: the newest `keep` steps and the best `keep_best` by seen-class validation.
 
+  A step is a folder with the arrays and a manifest (see `manifest.py`); it appears whole, by one renaming. Process 0 alone
+  writes, verifies, sets aside and deletes: it holds every array, so no save waits for another process. All processes read.
   With `read_only` nothing on disk is touched, so that a run in progress can be evaluated.
+
+  Raises:
+    SaveError: the folder cannot be created.
   """
 
-  def __init__(self, workdir: pathlib.Path, keep: int, *, read_only: bool = False):
-    self.directory = workdir / "checkpoints"
-    self._options = _options(keep, read_only)
-    self._manager = ocp.CheckpointManager(self.directory.absolute(), options=self._options)
+  def __init__(self, workdir: pathlib.Path, keep: int, keep_best: int = 1, *, read_only: bool = False):
+    self.directory = workdir / FOLDER
+    self._keep, self._keep_best = keep, keep_best
+    self._writes = not read_only and jax.process_index() == 0
+    self._thread: threading.Thread | None = None
+    self._failure: SaveError | None = None  # of the last save, not told yet
+    if self._writes:
+      self._folder = Folder(self.directory.absolute())
+      clean(self.directory)
 
   def steps(self) -> list[int]:
-    return sorted(self._manager.all_steps())
+    """The steps that are whole by names and sizes of their files, ascending."""
+    return list(whole_steps(self.directory))
 
-  def save(self, state: TrainState, clips_read: int, validation: float | None) -> None:
+  def save(self, state: TrainState, facts: Facts) -> None:
     """Starts saving; the arrays are copied before this returns, the files are written behind it.
 
-    `validation` is the seen-class accuracy of this very state, None where it was not measured.
+    Waits for the save before it. A step that is there already stays as it is.
+
+    Raises:
+      SaveError: this or the save before it failed.
     """
-    step = int(state.step)
-    if step in self._manager.all_steps():
+    if not self._writes:
       return
-    facts = {"clips_read": clips_read, "validation": validation}
-    arrays, beside = ocp.args.StandardSave(state._asdict()), ocp.args.JsonSave(facts)
-    self._manager.save(step, args=ocp.args.Composite(state=arrays, facts=beside), metrics=facts, force=True)
+    self._wait()
+    step = int(state.step)
+    self._folder.check(step)
+    if step in self.steps():
+      return
+    arrays, facts = host_copy(state._asdict()), _plain(facts)
+    self._thread = threading.Thread(target=self._write, args=(step, arrays, facts), name=f"save step {step}")
+    self._thread.start()
+
+  def check(self) -> None:
+    """Raises SaveError if a save in the background has failed. Never waits."""
+    failure, self._failure = self._failure, None
+    if failure is not None:
+      raise failure
+
+  def close(self) -> None:
+    """Waits until every started save is on disk. It waits for the disk alone: a peer that is gone holds nothing up.
+
+    Raises:
+      SaveError: one failed and that was not told yet.
+    """
+    self._wait()
 
   def restore_newest(self, network: Network, stages: list[Stage], mesh: Mesh) -> Restored | None:
-    """The newest step that can be read, or None where nothing was ever saved.
+    """The newest step of which no byte differs from its manifest, or None where nothing was ever saved.
+
+    Steps that are passed over are named in the log, and set aside once a good one was found.
 
     Raises:
       CheckpointError: steps are there, and none can be read.
+      SaveError: a bad step cannot be set aside.
     """
     failures: dict[int, str] = {}
-    for step in reversed(self.steps()):
-      try:
-        restored = self._restore(step, network, stages, mesh)
-      except Exception as error:
-        failures[step] = f"step {step}: {type(error).__name__}: {str(error).splitlines()[0]}"
-        logging.warning("%s cannot be read; trying the step before it", self.directory / str(step))
-        continue
-      self._set_aside(failures)
-      return restored
-    if failures:
-      raise CheckpointError(
-        f"no checkpoint in {self.directory} can be read:\n  " + "\n  ".join(failures.values())
-      )
-    return None
+    while True:
+      step = _from_first(self._newest_good(failures) if jax.process_index() == 0 else 0)
+      if step == _NONE:
+        return None
+      if step == _UNREADABLE:
+        raise _none_good(self.directory, failures)
+      restored, reason = self._try(step, network, stages)
+      reasons = _everywhere(bool(reason))
+      if restored is not None and not reasons.any():
+        if self._writes:
+          self._put_away(failures)
+        return restored._replace(state=place_everywhere(mesh, restored.state))
+      if not reasons[0]:
+        raise CheckpointError(
+          f"{self.directory / str(step)} can be read in process 0 and not in {reasons.nonzero()[0].tolist()}"
+          f"{': ' + reason if reason else ''}; put the workdir where all processes see it"
+        )
+      self._pass_over(step, reason, failures)
 
-  def close(self) -> None:
-    """Waits until every started save is on disk."""
-    self._manager.wait_until_finished()
-    self._manager.close()
+  def _newest_good(self, failures: dict[int, str]) -> int:
+    """The newest step that verifies; adds those that do not to `failures`."""
+    while True:
+      left = [step for step in step_folders(self.directory) if step not in failures]
+      if not left:
+        return _UNREADABLE if failures else _NONE
+      problems = byte_problems(self.directory / str(left[-1]))
+      if not problems:
+        return left[-1]
+      if (self.directory / str(left[-1])).exists():  # else a run in progress has just deleted it
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        self._pass_over(left[-1], problems[0] + more, failures)
 
-  def _set_aside(self, steps: Iterable[int]) -> None:
-    """Moves unreadable steps out of the way: Orbax saves no step that is older than one it sees."""
-    if self._options.read_only or not steps:
-      return
-    aside = self.directory.with_name("checkpoints_unreadable")
-    aside.mkdir(exist_ok=True)
-    for step in steps:
-      shutil.move(self.directory / str(step), aside / f"{step}.{time.time_ns()}")
-    self._manager.reload()
+  def _pass_over(self, step: int, reason: str, failures: dict[int, str]) -> None:
+    failures[step] = reason
+    logging.warning("%s cannot be read: %s; trying the step before it", self.directory / str(step), reason)
 
-  def _restore(self, step: int, network: Network, stages: list[Stage], mesh: Mesh) -> Restored:
+  def _try(self, step: int, network: Network, stages: list[Stage]) -> tuple[Restored | None, str]:
+    """The step with arrays of numpy, or why it cannot be read."""
+    folder = self.directory / str(step)
     template = jax.eval_shape(lambda: init_state(network, stage_at(stages, step)))
-    whole = replicated(mesh)
-    target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), template)
-    arrays, beside = ocp.args.StandardRestore(target._asdict()), ocp.args.JsonRestore()
-    restored = self._manager.restore(step, args=ocp.args.Composite(state=arrays, facts=beside))
-    return Restored(TrainState(**restored.state), restored.facts)
+    try:
+      facts = read_manifest(folder).facts
+      state = TrainState(**read_arrays(folder / ARRAYS, template._asdict()))
+    except Exception as error:  # whatever Orbax makes of it
+      named = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+      return None, f"{named}{error}".splitlines()[0]
+    if int(state.step) != step:
+      return None, f"its arrays are of step {int(state.step)}"
+    return Restored(state, facts), ""
 
+  def _put_away(self, failures: dict[int, str]) -> None:
+    for step, reason in failures.items():
+      try:
+        to = set_aside(self.directory, step)
+      except OSError as error:
+        raise SaveError(
+          f"{self.directory / str(step)} ({reason}) cannot be set aside: {error.strerror}; make the workdir writable"
+        ) from error
+      logging.warning("%s was moved to %s", self.directory / str(step), to)
 
-def _options(keep: int, read_only: bool) -> ocp.CheckpointManagerOptions:
-  if read_only:
-    return ocp.CheckpointManagerOptions(read_only=True)
-  best = policies.BestN(get_metric_fn=_rank, n=1, keep_checkpoints_without_metrics=False)
-  policy = policies.AnyPreservationPolicy([policies.LatestN(keep), best])
-  # Orbax keeps the metrics of earlier runs only where it is told how to rank them.
-  return ocp.CheckpointManagerOptions(best_fn=_rank, preservation_policy=policy, cleanup_tmp_directories=True)
+  def _wait(self) -> None:
+    if self._thread is not None:
+      self._thread.join()
+      self._thread = None
+    self.check()
+
+  def _write(self, step: int, arrays: dict[str, Any], facts: Facts) -> None:
+    """In the background."""
+    try:
+      write_step(self._folder, step, arrays, facts)
+      self._delete_others()
+    except SaveError as error:
+      self._failure = error
+    except OSError as error:
+      self._failure = SaveError(
+        f"{self.directory} cannot be read: {error.strerror}; give a --workdir that stays"
+      )
+
+  def _delete_others(self) -> None:
+    """Only whole steps count and only they are deleted, so one that is cut off costs no good one."""
+    whole = whole_steps(self.directory)
+    keeping = kept(
+      {step: manifest.facts.validation for step, manifest in whole.items()}, self._keep, self._keep_best
+    )
+    for step in whole.keys() - keeping:
+      try:
+        remove(self.directory, step)
+      except OSError as error:
+        logging.warning("%s cannot be deleted: %s", self.directory / str(step), error.strerror)
 
 
 def has_checkpoints(workdir: pathlib.Path) -> bool:
-  folder = workdir / "checkpoints"
-  return folder.is_dir() and any(child.name.isdigit() for child in folder.iterdir())
+  return bool(step_folders(workdir / FOLDER))
 
 
 def read_saved_config(workdir: pathlib.Path) -> dict[str, Any]:
@@ -122,7 +212,7 @@ def read_saved_config(workdir: pathlib.Path) -> dict[str, Any]:
   """
   file = workdir / "config.json"
   try:
-    saved = json.loads(file.read_text(encoding="utf-8"))
+    saved = parse_json(file.read_text(encoding="utf-8"))
   except (OSError, ValueError) as error:
     raise InputError(
       f"{file} cannot be read ({error}), so the checkpoints' config is unknown; use --force"
@@ -132,7 +222,31 @@ def read_saved_config(workdir: pathlib.Path) -> dict[str, Any]:
   return saved
 
 
-def _rank(metrics: dict[str, Any]) -> float:
-  """Higher is better; a step without a finite validation accuracy never wins."""
-  value = metrics.get("validation")
-  return value if value is not None and math.isfinite(value) else -math.inf
+def _none_good(directory: pathlib.Path, failures: dict[int, str]) -> CheckpointError:
+  steps = [f"step {step}: {reason}" for step, reason in failures.items()] or ["process 0 says which and why"]
+  return CheckpointError(
+    "\n  ".join([f"no checkpoint in {directory} can be read:", *steps])
+    + "\ncopy a good one there (python -m zsar_jax.checkpoints copy), or remove the folder to begin anew"
+  )
+
+
+def _plain(facts: Facts) -> Facts:
+  """As JSON keeps it, where numbers are of numpy."""
+  validation, best = (None if value is None else float(value) for value in (facts.validation, facts.best))
+  return Facts(
+    int(facts.clips_read), validation, best, {key: float(value) for key, value in facts.totals.items()}
+  )
+
+
+def _from_first(value: int) -> int:
+  """Process 0's value, in every process."""
+  if jax.process_count() == 1:
+    return value
+  return int(multihost_utils.broadcast_one_to_all(np.int32(value)))
+
+
+def _everywhere(value: bool) -> np.ndarray:
+  """Every process's value, by process."""
+  if jax.process_count() == 1:
+    return np.array([value])
+  return np.asarray(multihost_utils.process_allgather(np.array(value))).reshape(-1)

@@ -5,22 +5,40 @@ import json
 import math
 import pathlib
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TextIO
+
+import jax
 
 from zsar_jax.files import write_text
+from zsar_jax.train.checkpoint import SaveError
+
+TIMINGS = (
+  "time",
+  "clips_per_second",
+  "data_wait_share",
+  "save_share",
+)  # all else is the same in every run of a config
 
 
 class MetricsLog:
-  """Appends to `metrics.jsonl` (flushed at every line) and, where asked, to TensorBoard events.
+  """Appends to `metrics.jsonl` (flushed at every line) and, where asked, to TensorBoard events. Of several processes the first writes.
 
   Lines past `first_step`, of steps that a resumed run does again, are removed.
+
+  Raises:
+    SaveError: a line cannot be written.
   """
 
   def __init__(self, workdir: pathlib.Path, first_step: int, tensorboard: bool):
-    _drop_after(workdir / "metrics.jsonl", first_step)
-    self._file = open(workdir / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115
-    self._events = _events(workdir) if tensorboard else None
+    self._path = workdir / "metrics.jsonl"
+    self._file: TextIO | None = None
+    self._events: Any = None
+    if jax.process_index() == 0:
+      with self._told():
+        _drop_after(self._path, first_step)
+        self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
+      self._events = _events(workdir) if tensorboard else None
 
   def write(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
     """Writes scalars of `kind` ("train" or "validation") at `step`; a non-finite number becomes null."""
@@ -28,16 +46,29 @@ class MetricsLog:
     finite = {k: (v if math.isfinite(v) else None) for k, v in numbers.items()}
     texts = {k: v for k, v in values.items() if isinstance(v, str)}
     line = {"step": step, "kind": kind, "time": round(time.time(), 3), **texts, **finite}
-    self._file.write(json.dumps(line) + "\n")
-    self._file.flush()
+    if self._file:
+      with self._told():
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
     if self._events:
       for name, value in numbers.items():
         self._events.add_scalar(f"{kind}/{name}", value, step)
 
   def close(self) -> None:
-    self._file.close()
+    if self._file:
+      with self._told():
+        self._file.close()
     if self._events:
       self._events.close()
+
+  @contextlib.contextmanager
+  def _told(self) -> Iterator[None]:
+    try:
+      yield
+    except OSError as error:
+      raise SaveError(
+        f"{self._path} cannot be written ({error.strerror}); make room or mend the folder and start the same command again"
+      ) from error
 
 
 def _drop_after(path: pathlib.Path, step: int) -> None:

@@ -1,28 +1,46 @@
 """The training loop: batches in, checkpoints and metrics out."""
 
 import contextlib
+import functools
+import hashlib
 import math
 import pathlib
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import NamedTuple, Protocol
 
 import jax
+import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array
 
 from zsar_jax.config import Config
-from zsar_jax.train.checkpoint import Checkpoints
+from zsar_jax.train import nonfinite
+from zsar_jax.train.checkpoint import Checkpoints, Facts
+from zsar_jax.train.distributed import agree
+from zsar_jax.train.feed import Feed
 from zsar_jax.train.log import MetricsLog
 from zsar_jax.train.progress import TrainProgress
-from zsar_jax.train.sharding import place_batch, place_state
+from zsar_jax.train.sharding import place_everywhere, replicated
 from zsar_jax.train.signals import StopSignal
 from zsar_jax.train.state import Network, Stage, TrainState, enter_stage, init_state, stage_at
-from zsar_jax.train.step import make_train_step
+from zsar_jax.train.step import Health, make_train_step
+from zsar_jax.train.totals import Totals
+from zsar_jax.train.watchdog import Watchdog
 from zsar_jax.types import ClipBatch
 
-Batches = Callable[[int], Iterator[ClipBatch]]  # first step -> endless batches
-Validate = Callable[[Stage, TrainState], float]  # seen-class accuracy, per cent
+
+class Batches(Protocol):
+  """The endless training batches, each a function of its step alone."""
+
+  def stream(self, first_step: int) -> Iterator[ClipBatch]:
+    """This process's share of every batch from `first_step` (counted from 0) on."""
+
+  def video_ids(self, step: int) -> list[str]:
+    """Of the whole batch of `step`, in order."""
+
+
+# Seen-class accuracy (per cent) of a state, by the phase's own scores; calls the last argument as it goes on.
+Validate = Callable[[Stage, TrainState, Callable[[], None]], float]
 
 
 def train(
@@ -38,100 +56,159 @@ def train(
 
   Raises:
     CheckpointError: checkpoints are there and none can be read.
+    SaveError: the workdir cannot be written.
     Stopped: SIGTERM or SIGINT came; the step was finished and saved.
-    Diverged: the loss is not finite; nothing of it was saved.
+    Diverged: the loss or the gradient is not finite; nothing of it was saved.
   """
   with contextlib.ExitStack() as stack:
-    checkpoints = Checkpoints(workdir, config.checkpoint.keep)
+    checkpoints = Checkpoints(workdir, config.checkpoint.keep, config.checkpoint.keep_best)
     stack.callback(checkpoints.close)
-    state = _start(checkpoints, network, stages, mesh)
-    log = MetricsLog(workdir, int(state.step), config.logging.tensorboard)
+    restored = checkpoints.restore_newest(network, stages, mesh)
+    state = restored.state if restored else place_everywhere(mesh, init_state(network, stages[0]))
+    step, last = int(state.step), stages[-1].end
+    if restored:
+      print(f"restored step {step} of {workdir}", flush=True)
+    log = MetricsLog(workdir, step, config.logging.tensorboard)
     stack.callback(log.close)
-    progress = stack.enter_context(TrainProgress(stages[-1].end, int(state.step), config.train.batch_size))
-    stop = stack.enter_context(StopSignal())
-    run = _Run(config, network, stages, mesh, validate, checkpoints, log, progress, stop)
-    return run.to_the_end(state, batches)
+    run = _Run(
+      config, network, stages, mesh, batches, validate, workdir, checkpoints, log,
+      progress=stack.enter_context(TrainProgress(last, step, config.train.batch_size)),
+      stop=stack.enter_context(StopSignal()),
+      watchdog=stack.enter_context(Watchdog(config.safety.watchdog_seconds)),
+      facts=restored.facts if restored else None,
+    )  # fmt: skip
+    feed = stack.enter_context(Feed(mesh, batches.stream(step)))
+    return run.to_the_end(_with_budget(state, config.safety.skip_nonfinite, mesh), step, feed)
 
 
-class Diverged(RuntimeError):
-  """Training cannot go on: the loss is not finite."""
+class _Sent(NamedTuple):
+  """A step that the device may still be at."""
+
+  step: int  # its number, counted from 0
+  health: Health
 
 
 class _Run:
   """One call of `train`: what the loop needs at every step."""
 
-  def __init__(self, config: Config, network: Network, stages: list[Stage], mesh: Mesh, validate: Validate,
-               checkpoints: Checkpoints, log: MetricsLog, progress: TrainProgress, stop: StopSignal):  # fmt: skip
+  def __init__(self, config: Config, network: Network, stages: list[Stage], mesh: Mesh, batches: Batches, validate: Validate,
+               workdir: pathlib.Path, checkpoints: Checkpoints, log: MetricsLog, *, progress: TrainProgress, stop: StopSignal,
+               watchdog: Watchdog, facts: Facts | None):  # fmt: skip
     self.config, self.network, self.stages, self.mesh = config, network, stages, mesh
-    self.validate, self.checkpoints = validate, checkpoints
-    self.log, self.progress, self.stop = log, progress, stop
+    self.batches, self.validate, self.workdir = batches, validate, workdir
+    self.checkpoints, self.log, self.progress, self.stop, self.watchdog = (
+      checkpoints,
+      log,
+      progress,
+      stop,
+      watchdog,
+    )
+    self.totals = Totals(facts.totals if facts else {})
+    self.best = facts.best if facts else None  # seen-class accuracy of the last phase
     self.validated: tuple[int, float] | None = None  # step, seen-class accuracy
-    self.loss: Array | None = None  # of the last step
+    self.sent: _Sent | None = None
+    self.saved_at = time.monotonic()
 
-  def to_the_end(self, state: TrainState, batches: Batches) -> TrainState:
-    step, last = int(state.step), self.stages[-1].end
-    feed = batches(step) if step < last else iter(())
+  def to_the_end(self, state: TrainState, step: int, feed: Feed) -> TrainState:
+    last = self.stages[-1].end
     while step < last:
       stage = stage_at(self.stages, step)
       state = self._run_stage(stage, state, step, feed)
       step = stage.end
-      if step < last:
-        state = place_state(self.mesh, enter_stage(state, stage_at(self.stages, step)))
-      self._save(state)
+      state = self._next_stage(state, step)
+      self._save(state, step)
     return state
 
-  def _run_stage(self, stage: Stage, state: TrainState, first: int, feed: Iterator[ClipBatch]) -> TrainState:
+  def _run_stage(self, stage: Stage, state: TrainState, first: int, feed: Feed) -> TrainState:
     train_step = make_train_step(self.config, self.network.graphdef, stage, self.mesh)
     for step in range(first, stage.end):
-      started = time.perf_counter()
-      batch = place_batch(self.mesh, next(feed))
-      waited = time.perf_counter() - started
-      state, metrics = train_step(state, batch)
-      done, self.loss = step + 1, metrics["loss"]
+      batch, waited = feed.next()
+      state, metrics, health = train_step(state, batch)
+      self.totals.add(metrics)
+      self._settle()
+      self.sent = _Sent(step, health)
       self.progress.advance(stage.phase.name, waited)
-      if done % self.config.logging.every_steps == 0 or done == stage.end:
-        self._log(stage, done, metrics)
-      if done % self.config.logging.validate_every_steps == 0 or done == stage.end:
-        self._validate(stage, state, done)
-      if self.stop.requested:
-        self._stop(stage, state, done)
-      if done % self.config.checkpoint.every_steps == 0 and done < stage.end:
-        self._save(state)
+      self._after(stage, state, step + 1)
     return state
 
-  def _log(self, stage: Stage, step: int, metrics: dict[str, Array]) -> None:
-    values: dict[str, Any] = jax.device_get(metrics)
-    self.progress.show(float(values["loss"]))
-    self.log.write(step, "train", {"phase": stage.phase.name, **values, **self.progress.rates()})
-    self._check_loss(step)
+  def _after(self, stage: Stage, state: TrainState, done: int) -> None:
+    """What is due after `done` steps. The device goes on with nothing in between, so it is seldom."""
+    self.checkpoints.check()
+    logs = done % self.config.logging.every_steps == 0 or done == stage.end
+    if logs:
+      self._log(stage, done)
+    if done % self.config.logging.validate_every_steps == 0 or done == stage.end:
+      self._validate(stage, state, done)
+    if self.stop.requested_at(done):
+      self._save(self._next_stage(state, done) if done == stage.end else state, done)
+      self.stop.leave(done)
+    if done < stage.end and self._save_is_due(done, logs):
+      self._save(state, done)
 
-  def _validate(self, stage: Stage, state: TrainState, step: int) -> None:
-    top1 = self.validate(stage, state)
+  def _settle(self) -> None:
+    """Waits for the step before the one just sent, which keeps the device busy meanwhile, and looks at its health."""
+    sent, self.sent = self.sent, None
+    if sent is None:
+      return
+    health = jax.device_get(sent.health)
+    self.watchdog.alive()
+    if health.ok:
+      return
+    told = (self.workdir, sent.step + 1, health, self.batches.video_ids(sent.step))
+    left = self.config.safety.skip_nonfinite - int(health.skipped)
+    if left < 0:
+      self.checkpoints.close()  # waits for a save that is under way
+      raise nonfinite.diverged(*told, newest=max(self.checkpoints.steps(), default=None))
+    nonfinite.passed_over(*told, left=left)
+
+  def _log(self, stage: Stage, done: int) -> None:
+    self._settle()
+    means = self.totals.take()
+    self.progress.show(means["loss"])
+    values = {
+      "learning_rate": float(stage.schedule(np.int32(done - 1 - stage.start))),
+      **means,
+      **self.progress.rates(),
+    }
+    batch = hashlib.sha256("\n".join(self.batches.video_ids(done - 1)).encode()).hexdigest()[:12]
+    self.log.write(done, "train", {"phase": stage.phase.name, "batch": batch, **values})
+
+  def _validate(self, stage: Stage, state: TrainState, done: int) -> None:
+    self._settle()
+    with self.progress.aside():
+      top1 = self.validate(stage, state, self.watchdog.alive)
     if stage is self.stages[-1]:  # the accuracies of two phases' heads cannot be ranked together
-      self.validated = (step, top1)
-    self.log.write(step, "validation", {"phase": stage.phase.name, "top1": top1})
+      self.validated = (done, top1)
+      if math.isfinite(top1):
+        self.best = max(top1, self.best if self.best is not None else top1)
+    self.log.write(done, "validation", {"phase": stage.phase.name, "top1": top1})
     self.progress.show_validation(top1)
 
-  def _save(self, state: TrainState) -> None:
-    step = int(state.step)
-    self._check_loss(step)
-    validation = self.validated[1] if self.validated and self.validated[0] == step else None
-    self.checkpoints.save(state, step * self.config.train.batch_size, validation)
+  def _save_is_due(self, done: int, logs: bool) -> bool:
+    """By count at any step; by time where metrics are fetched anyway, as the first process's clock has it."""
+    every, minutes = self.config.checkpoint.every_steps, self.config.checkpoint.every_minutes
+    if every and done % every == 0:
+      return True
+    return logs and minutes > 0 and bool(agree(int(time.monotonic() - self.saved_at >= 60 * minutes)))
 
-  def _check_loss(self, step: int) -> None:
-    if self.loss is not None and not math.isfinite(float(self.loss)):
-      raise Diverged(
-        f"the loss is {float(self.loss)} at step {step}: nothing of it is saved; lower the learning rate "
-        "and start again from the last checkpoint"
-      )
+  def _save(self, state: TrainState, done: int) -> None:
+    self._settle()
+    started = time.perf_counter()
+    validation = self.validated[1] if self.validated and self.validated[0] == done else None
+    facts = Facts(done * self.config.train.batch_size, validation, self.best, self.totals.saved())
+    self.checkpoints.save(state, facts)
+    self.saved_at = time.monotonic()
+    self.progress.saving(time.perf_counter() - started)
 
-  def _stop(self, stage: Stage, state: TrainState, step: int) -> None:
-    if step == stage.end and step < self.stages[-1].end:
-      state = enter_stage(state, stage_at(self.stages, step))
-    self._save(state)
-    self.stop.leave(step)
+  def _next_stage(self, state: TrainState, done: int) -> TrainState:
+    """The state as the next phase takes it, where there is one."""
+    if done >= self.stages[-1].end:
+      return state
+    enter = functools.partial(enter_stage, stage=stage_at(self.stages, done))
+    return jax.jit(enter, out_shardings=replicated(self.mesh))(state)
 
 
-def _start(checkpoints: Checkpoints, network: Network, stages: list[Stage], mesh: Mesh) -> TrainState:
-  restored = checkpoints.restore_newest(network, stages, mesh)
-  return restored.state if restored else place_state(mesh, init_state(network, stages[0]))
+def _with_budget(state: TrainState, budget: int, mesh: Mesh) -> TrainState:
+  """A budget that is smaller than what was skipped already is used up, no more."""
+  skipped = np.int32(min(int(state.skipped), budget))
+  return state._replace(skipped=place_everywhere(mesh, skipped))

@@ -1,6 +1,8 @@
-"""The training bar: clips/s, share of time spent waiting for data, loss, time left."""
+"""The training bar: clips/s, shares of time spent waiting for data and saving, loss, time left."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -14,7 +16,7 @@ class TrainProgress:
     self._batch_size = batch_size
     self._step, self._num_steps = first_step, num_steps
     self._status = ""
-    self._since, self._waited, self._steps = time.perf_counter(), 0.0, 0
+    self._begin()
     self._rates: dict[str, float] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                TextColumn("{task.fields[status]}"))  # fmt: skip
@@ -35,15 +37,27 @@ class TrainProgress:
     self._waited += waited
     self._bar.update(self._task, completed=self._step, description=phase)
 
+  def saving(self, seconds: float) -> None:
+    """Counts time that a checkpoint held up training."""
+    self._saving += seconds
+
+  @contextlib.contextmanager
+  def aside(self) -> Iterator[None]:
+    """What happens inside is no training: it does not count in the rates."""
+    started = time.perf_counter()
+    yield
+    self._since += time.perf_counter() - started
+
   def show(self, loss: float) -> None:
     """Measures the rates since the last call and shows them with the loss."""
     seconds = time.perf_counter() - self._since
     self._rates = {
       "clips_per_second": self._steps * self._batch_size / seconds,
       "data_wait_share": self._waited / seconds,
+      "save_share": self._saving / seconds,
     }
     left = seconds / max(self._steps, 1) * (self._num_steps - self._step)
-    self._since, self._waited, self._steps = time.perf_counter(), 0.0, 0
+    self._begin()
     self._status = (
       f"loss {loss:.4g} · {self._rates['clips_per_second']:.0f} clips/s · "
       f"data wait {100 * self._rates['data_wait_share']:.0f} %"
@@ -58,5 +72,8 @@ class TrainProgress:
     self._console.print(f"step {self._step}: seen-class validation {top1:.1f} %", highlight=False)
 
   def rates(self) -> dict[str, float]:
-    """`clips_per_second` and `data_wait_share` as last measured."""
+    """`clips_per_second`, `data_wait_share` and `save_share` as last measured."""
     return dict(self._rates)
+
+  def _begin(self) -> None:
+    self._since, self._waited, self._saving, self._steps = time.perf_counter(), 0.0, 0.0, 0

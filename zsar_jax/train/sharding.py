@@ -1,6 +1,6 @@
 """Where arrays live: one mesh axis `data`; the batch is split on it, parameters are on every device."""
 
-import math
+import collections
 from typing import Any
 
 import jax
@@ -11,8 +11,21 @@ from zsar_jax.errors import InputError
 
 
 def make_mesh() -> Mesh:
-  """A mesh of all devices. Axes are `Auto`: the compiler places what the code leaves open."""
-  return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+  """A mesh of all devices, process by process, so that row i of a batch is the same whoever reads it.
+
+  Axes are `Auto`: the compiler places what the code leaves open.
+
+  Raises:
+    InputError: processes have different numbers of devices.
+  """
+  devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+  counts = collections.Counter(device.process_index for device in devices)
+  if len(set(counts.values())) > 1:
+    told = ", ".join(f"process {index}: {num}" for index, num in sorted(counts.items()))
+    raise InputError(
+      f"processes have different numbers of devices ({told}), expected the same: each reads an equal share of a batch"
+    )
+  return Mesh(np.array(devices), ("data",), axis_types=(AxisType.Auto,))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -30,17 +43,21 @@ def place_batch(mesh: Mesh, batch: Any) -> Any:
   return jax.tree.map(lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), batch)
 
 
-def place_state(mesh: Mesh, state: Any) -> Any:
-  """Puts every array of `state` on all devices, as the compiled step returns it: else its second call compiles again."""
-  return jax.device_put(state, replicated(mesh))
+def place_everywhere(mesh: Mesh, tree: Any) -> Any:
+  """Puts every array of `tree`, the same in every process, whole on all devices, as compiled functions return it.
+
+  Else their second call compiles again.
+  """
+  whole = replicated(mesh)
+  return jax.tree.map(lambda x: jax.make_array_from_process_local_data(whole, np.asarray(x)), tree)
 
 
 def check_batch(batch_size: int, num_devices: int, accumulate: int, group: int) -> None:
   """Raises InputError unless a batch splits evenly over devices and micro-batches, and these into BatchNorm groups.
 
-  `group` is `model.bn_group_size` in clips; 0: a micro-batch is one group.
+  `group` is `model.bn_group_size` in clips, each inside one device; 0: a micro-batch is one group, over all devices.
   """
-  unit = accumulate * math.lcm(num_devices, group or 1)
+  unit = accumulate * num_devices * (group or 1)
   if batch_size % unit:
     below = batch_size // unit * unit
     sizes = " or ".join(str(size) for size in (below, below + unit) if size)

@@ -16,12 +16,13 @@ from zsar_jax.train.optim import PhaseLength, make_optimizer, make_schedule, pha
 
 
 class TrainState(NamedTuple):
-  """Plain pytrees: nested dicts of arrays. `step` counts optimizer steps over all phases."""
+  """Plain pytrees: nested dicts of arrays. `step` counts steps over all phases, those that were left out included."""
 
   step: Int32[Array, ""]
   params: Any
   batch_stats: Any
   opt_state: Any
+  skipped: Int32[Array, ""]  # steps that changed nothing, for their loss or gradient was not finite
 
 
 def fingerprint(state: TrainState) -> str:
@@ -90,7 +91,7 @@ def stage_at(stages: list[Stage], step: int) -> Stage:
 def init_state(network: Network, stage: Stage) -> TrainState:
   """Step 0, with the first stage's optimizer."""
   opt_state = stage.optimizer.init(network.params)
-  return TrainState(jnp.int32(0), network.params, network.batch_stats, opt_state)
+  return TrainState(jnp.int32(0), network.params, network.batch_stats, opt_state, jnp.int32(0))
 
 
 def enter_stage(state: TrainState, stage: Stage) -> TrainState:

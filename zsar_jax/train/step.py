@@ -1,14 +1,14 @@
 """The compiled training step: augment, gradient, update."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax.sharding import Mesh
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Float32, Int32
 
 from zsar_jax.config import Config
 from zsar_jax.methods.base import Clips, Phase
@@ -17,28 +17,50 @@ from zsar_jax.train.sharding import batch_sharding, replicated
 from zsar_jax.train.state import Stage, TrainState
 from zsar_jax.types import ClipBatch
 
-Step = Callable[[TrainState, ClipBatch], tuple[TrainState, dict[str, Array]]]
+
+class Health(NamedTuple):
+  """What the host looks at after every step."""
+
+  ok: Bool[Array, ""]  # False: the step changed nothing
+  loss: Float32[Array, ""]
+  grad_norm: Float32[Array, ""]
+  skipped: Int32[Array, ""]  # steps left out so far, this one included
+
+
+Step = Callable[[TrainState, ClipBatch], tuple[TrainState, dict[str, Array], Health]]
 
 
 def make_train_step(config: Config, graphdef: Any, stage: Stage, mesh: Mesh) -> Step:
-  """jit(state, batch) -> (state, metrics). The state is donated; the batch is split over the mesh.
+  """jit(state, batch) -> (state, metrics, health). The state is donated; the batch is split over the mesh.
 
   All randomness follows from (seed, step), so a resumed run draws what an uninterrupted one would.
+
+  A step whose loss, gradient or result is not finite changes no parameter, statistic or moment. `safety.skip_nonfinite` of them are
+  counted and passed over; after one more the state stands still, so that steps under way when the host hears of it do nothing.
+  Metrics hold `steps`: 1, or 0 (and nothing else) of a step that was left out.
   """
   gradients = _accumulated(_gradients(config, graphdef, stage.phase), config.train.accumulate)
+  budget = config.safety.skip_nonfinite
 
-  def step(state: TrainState, batch: ClipBatch) -> tuple[TrainState, dict[str, Array]]:
+  def step(state: TrainState, batch: ClipBatch) -> tuple[TrainState, dict[str, Array], Health]:
     key = jax.random.fold_in(jax.random.key(config.seed), state.step)
     grads, batch_stats, metrics = gradients(state.params, state.batch_stats, batch, key)
     updates, opt_state = stage.optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    metrics["learning_rate"] = stage.schedule(state.step - stage.start)
     metrics["grad_norm"] = optax.tree.norm(grads)
-    return TrainState(state.step + 1, params, batch_stats, opt_state), metrics
+    seen = (metrics["loss"], metrics["grad_norm"], optax.tree.norm(params), optax.tree.norm(batch_stats))
+    finite = jnp.isfinite(jnp.stack(seen)).all()
+    ok = finite & (state.skipped <= budget)
+    skipped = state.skipped + ~finite
+    new = TrainState(state.step + 1, params, batch_stats, opt_state, skipped)
+    passed_over = state._replace(step=state.step + (skipped <= budget), skipped=skipped)
+    health = Health(ok, metrics["loss"], metrics["grad_norm"], skipped)
+    counted = {name: jnp.where(ok, value, 0) for name, value in {**metrics, "steps": 1.0}.items()}
+    return jax.tree.map(lambda new, old: jnp.where(ok, new, old), new, passed_over), counted, health
 
   whole = replicated(mesh)
   return jax.jit(
-    step, in_shardings=(whole, batch_sharding(mesh)), out_shardings=(whole, whole), donate_argnums=0
+    step, in_shardings=(whole, batch_sharding(mesh)), out_shardings=(whole, whole, whole), donate_argnums=0
   )
 
 

@@ -1,0 +1,41 @@
+"""One device, eight, and two processes of four are the same run."""
+
+import numpy as np
+import pytest
+from running import DEMOS, arguments, demo_keys, ended, read_metrics, start, start_two
+
+REST, E2E = DEMOS
+# Small rates: with large ones training magnifies the rounding of another order of summation tenfold every few steps.
+RATES = {"train__joint__learning_rate": 5e-5, "train__warmup__learning_rate": 5e-5}
+PARTS = {"train__batch_size": 32, "train__accumulate": 2, "model__bn_group_size": 2}
+WHOLE = {"train__batch_size": 16}
+
+
+@pytest.mark.parametrize(
+  ("config", "how"),
+  [
+    pytest.param(REST, PARTS, id="rest-accumulated-in-groups"),
+    pytest.param(REST, WHOLE, id="rest", marks=pytest.mark.slow),
+    pytest.param(E2E, PARTS, id="e2e-accumulated-in-groups", marks=pytest.mark.slow),
+    pytest.param(E2E, WHOLE, id="e2e", marks=pytest.mark.slow),
+  ],
+)
+def test_twenty_steps(config, how, data_dir, tmp_path):
+  steps = (
+    {"train__warmup__steps": 6, "train__joint__steps": 14} if config == REST else {"train__joint__steps": 20}
+  )
+  keys = demo_keys(config, data_dir, **steps, **RATES, **how)
+  told = {}
+  for name, devices, starts in (("1", 1, start), ("8", 8, start), ("2x4", 4, start_two)):
+    argv = arguments(config, tmp_path / name, keys)
+    processes = [starts(argv, devices)] if starts is start else starts(argv, devices)
+    ends = [ended(process) for process in processes]
+    assert all(code == 0 for code, _ in ends), ends
+    told[name] = [line for _, line in sorted(read_metrics(tmp_path / name).items())]
+  for name in ("8", "2x4"):
+    for key in ("loss", "grad_norm"):
+      got, expected = ([line[key] for line in told[which]] for which in (name, "1"))
+      assert len(got) == 20
+      print(f"{config} {name} {key}: {np.max(np.abs(np.divide(got, expected) - 1)):.2e}")
+      np.testing.assert_allclose(got, expected, rtol=1e-4 if key == "loss" else 1e-3)
+    assert [line["batch"] for line in told[name]] == [line["batch"] for line in told["1"]]

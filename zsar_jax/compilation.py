@@ -1,0 +1,45 @@
+"""Compiled programs kept on disk, so that a run that is started again does not compile again."""
+
+import functools
+import hashlib
+import os
+import pathlib
+import platform
+
+import jax
+
+VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+
+
+def use_cache() -> None:
+  """Keeps compiled programs in `$XDG_CACHE_HOME/zsar_jax` (`~/.cache/zsar_jax`).
+
+  `JAX_COMPILATION_CACHE_DIR` names another folder; empty: nothing is kept.
+
+  A folder that cannot be made is no reason to fail: nothing is kept then.
+  """
+  if VARIABLE in os.environ:
+    return
+  folder = cache_folder()
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError:
+    return
+  jax.config.update("jax_compilation_cache_dir", str(folder))
+
+
+def cache_folder() -> pathlib.Path:
+  """One for every kind of machine: programs for CPUs hold instructions that another lacks, and a home may be shared."""
+  root = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+  return root / "zsar_jax" / f"compiled-{_machine()}"
+
+
+@functools.cache
+def _machine() -> str:
+  try:
+    lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+  except OSError:
+    lines = []
+  told = sorted({line for line in lines if line.startswith(("flags", "model name", "Features"))})
+  text = "\n".join([platform.machine(), platform.processor(), jax.__version__, *told])
+  return hashlib.sha256(text.encode()).hexdigest()[:12]
