@@ -10,8 +10,8 @@ from typing import IO
 
 from data_prep.archive_members import Damaged, Refused, check_name, faults_of, tar_members, zip_members
 from data_prep.rar import rar_names, unpack_rar
-from zsar_jax.data.lock import exclusive
 from zsar_jax.errors import InputError
+from zsar_jax.lock import exclusive
 
 SUFFIXES = (".zip", ".rar", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 # In a folder that is whole: the archive it came from.

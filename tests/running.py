@@ -86,15 +86,15 @@ def arguments(config, workdir, overrides):
   return ["--config", config, "--workdir", str(workdir), *keys]
 
 
-def start(argv, devices=1, **more):
-  """Starts the command; its output is captured. `more` is for the process."""
+def start(argv, devices=1):
+  """Starts the command; its output is captured."""
   env = os.environ | {
     "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     "JAX_PLATFORMS": "cpu",
   }
   command = [sys.executable, "-m", "zsar_jax.main", *argv]
   return subprocess.Popen(
-    command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
+    command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
   )
 
 

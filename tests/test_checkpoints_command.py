@@ -11,9 +11,9 @@ import pytest
 
 from zsar_jax import checkpoints
 from zsar_jax.checkpoints import main
-from zsar_jax.train.manifest import FILE, Facts, byte_problems
+from zsar_jax.saved.manifest import FILE, Facts, byte_problems
+from zsar_jax.saved.steps import step_folders
 from zsar_jax.train.saving import Folder, SaveError, write_step
-from zsar_jax.train.steps import step_folders
 
 ROOT = pathlib.Path(__file__).parent.parent
 

@@ -21,10 +21,10 @@ from rich.table import Table
 from zsar_jax import commands
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.files import write_text
+from zsar_jax.saved.manifest import byte_problems, read_manifest, size_problems
+from zsar_jax.saved.steps import ASIDE, FOLDER, kept, leftovers, ranked, remove, step_folders, whole_steps
 from zsar_jax.train.checkpoint import CheckpointError
-from zsar_jax.train.manifest import byte_problems, read_manifest, size_problems
 from zsar_jax.train.saving import Folder, SaveError, copy_step
-from zsar_jax.train.steps import ASIDE, FOLDER, kept, leftovers, ranked, remove, step_folders, whole_steps
 
 CONFIG, CLASSES = "config.json", "classes.json"
 

@@ -21,8 +21,8 @@ from zsar_jax.models.weights_dir import (
 )
 from zsar_jax.pretraining import find_source, remember
 from zsar_jax.reporting.optional_files import read_tuning
+from zsar_jax.saved.manifest import Entry, Facts, ManifestError, read_manifest, write_manifest
 from zsar_jax.seen_embeddings import Origin, SeenStore
-from zsar_jax.train.manifest import Entry, Facts, ManifestError, read_manifest, write_manifest
 from zsar_jax.tuning import read_tuned, with_tuned
 
 SEEN = ("clap", "wavé", "run")

@@ -19,10 +19,10 @@ import pytest
 from jax.sharding import Mesh
 from tiny_state import FACTS, at, fill, same, tiny
 
+from zsar_jax.saved.manifest import FILE, byte_problems
+from zsar_jax.saved.steps import kept, leftovers, ranked, step_folders
 from zsar_jax.train import saving
 from zsar_jax.train.checkpoint import CheckpointError, Checkpoints, Facts, SaveError, has_checkpoints
-from zsar_jax.train.manifest import FILE, byte_problems
-from zsar_jax.train.steps import kept, leftovers, ranked, step_folders
 
 HERE = pathlib.Path(__file__).parent
 NAN = float("nan")
@@ -277,7 +277,7 @@ def test_a_folder_that_may_not_be_written(small, tmp_path):
 
 WRITER = """
 import sys, pathlib, numpy as np
-from zsar_jax.train.manifest import Facts
+from zsar_jax.saved.manifest import Facts
 from zsar_jax.train.saving import Folder, SaveError, write_step
 folder = Folder(pathlib.Path(sys.argv[1]) / "checkpoints")
 print("open", flush=True)

@@ -12,8 +12,8 @@ from tiny_state import FACTS, at, same
 from zsar_jax import config as configs
 from zsar_jax.classes.embeddings import class_set
 from zsar_jax.methods import make_method
+from zsar_jax.saved.manifest import FILE, byte_problems
 from zsar_jax.train.checkpoint import Checkpoints
-from zsar_jax.train.manifest import FILE, byte_problems
 from zsar_jax.train.sharding import make_mesh, place_everywhere
 from zsar_jax.train.state import init_state, make_network, make_stages
 

@@ -12,6 +12,8 @@ import pytest
 from zsar_jax import config as configs
 from zsar_jax.classes.embeddings import class_set
 from zsar_jax.data.index import RecordError
+from zsar_jax.errors import InputError
+from zsar_jax.lock import exclusive
 from zsar_jax.methods import make_method
 from zsar_jax.train.checkpoint import Checkpoints
 from zsar_jax.train.loop import train
@@ -102,8 +104,9 @@ def test_what_a_run_leaves_and_that_a_longer_one_goes_on_from_it(tmp_path):
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_is_never_saved(tmp_path):
   with pytest.raises(Diverged, match="step"):
-    run(tmp_path, model__normalize="false", train__joint__learning_rate="1e30", train__joint__ramp_epochs="0",
-        train__joint__steps="6", logging__every_steps="100", checkpoint__every_steps="3")  # fmt: skip
+    run(tmp_path, Features(), model__normalize="false", train__joint__optimizer="sgd", train__joint__learning_rate="1e9",
+        train__joint__ramp_epochs="0", train__joint__steps="9", logging__every_steps="100", checkpoint__every_steps="8",
+        logging__validate_every_steps="100", **FEATURES)  # fmt: skip
   assert saved_steps(tmp_path) == []
 
 
@@ -163,3 +166,8 @@ def test_what_the_batches_raise_comes_out(tmp_path):
   with pytest.raises(RecordError, match="damaged"):
     run(tmp_path, Broken(), **FEATURES)
   assert saved_steps(tmp_path) == [2]
+
+
+def test_two_runs_never_write_one_workdir(tmp_path):
+  with exclusive(tmp_path / ".training", "taken"), pytest.raises(InputError, match="by another process"):
+    run(tmp_path, Features(), **FEATURES)

@@ -17,7 +17,6 @@ import numpy as np
 from zsar_jax.data.index_writer import write_index
 from zsar_jax.data.jpeg import MOST_PIXELS
 from zsar_jax.data.local_runner import write_shards
-from zsar_jax.data.lock import exclusive
 from zsar_jax.data.records import read_shard
 from zsar_jax.data.schema import (
   DATASET,
@@ -31,6 +30,7 @@ from zsar_jax.data.schema import (
 )
 from zsar_jax.data.tfds_metadata import write_tfds_metadata
 from zsar_jax.errors import InputError, raise_all
+from zsar_jax.lock import exclusive
 
 LONGEST = 86400  # seconds for a video
 # What is written under a temporary name first.

@@ -18,6 +18,9 @@ from zsar_jax.errors import InputError, did_you_mean, raise_all
 from zsar_jax.files import is_file, is_folder, json_digest, parse_json, write_text
 from zsar_jax.models import BACKBONES
 from zsar_jax.models.backbone import Backbone
+from zsar_jax.saved.manifest import ARRAYS as STATE
+from zsar_jax.saved.manifest import byte_problems
+from zsar_jax.saved.steps import FOLDER, step_folders
 
 FACTS, ARRAYS, CLASSES = "weights.json", "arrays", "classes.json"
 _FORMAT = 1
@@ -56,7 +59,7 @@ def is_weights(directory: pathlib.Path) -> bool:
 
 def is_run(directory: pathlib.Path) -> bool:
   """Whether `directory` is the workdir of a run."""
-  return is_file(directory / "config.json") and is_folder(directory / "checkpoints")
+  return is_file(directory / "config.json") and is_folder(directory / FOLDER)
 
 
 def check_savable(directory: pathlib.Path) -> None:
@@ -124,22 +127,26 @@ class RunState(NamedTuple):
 
 
 def read_run(workdir: pathlib.Path) -> RunState:
-  """The whole model of a run's newest step that can be read, without its optimizer.
+  """The whole model of a run's newest step of which no byte differs from its manifest, without its optimizer.
 
   Raises:
     InputError: `workdir` is no run of ours, has no readable step, or its values are not finite.
   """
   (arch, vectors), failures = _config_of_run(workdir), []
-  for step in _steps(workdir):
+  for step, folder in reversed(step_folders(workdir / FOLDER).items()):
+    problems = byte_problems(folder)
+    if problems:
+      failures.append(f"step {step}: {'; '.join(problems)}")
+      continue
     try:
-      tree = _restore_model(workdir / "checkpoints" / str(step) / "state")
+      tree = _restore_model(folder / STATE)
     except Exception as error:  # whatever Orbax makes of it
       failures.append(f"step {step}: {_first_line(error)}")
       continue
     _check_finite(tree, workdir, step)
     return RunState(arch, tree["params"], tree["batch_stats"], step, vectors)
   raise InputError(
-    "\n  - ".join([f"{workdir / 'checkpoints'} holds no step that can be read; train first", *failures])
+    "\n  - ".join([f"{workdir / FOLDER} holds no step that can be read; train first", *failures])
   )
 
 
@@ -317,13 +324,6 @@ def _config_of_run(workdir: pathlib.Path) -> tuple[str, str]:
   if not isinstance(arch, str) or not isinstance(vectors, str):
     raise InputError(f"{path}: model.backbone is {arch!r} and vectors {vectors!r}, expected text")
   return arch, vectors
-
-
-def _steps(workdir: pathlib.Path) -> list[int]:
-  """Newest first."""
-  folder = workdir / "checkpoints"
-  names = [child.name for child in folder.iterdir()] if folder.is_dir() else []
-  return sorted((int(name) for name in names if name.isdigit()), reverse=True)
 
 
 def _restore_model(state: pathlib.Path) -> dict[str, Any]:

@@ -12,12 +12,12 @@ from jax.sharding import Mesh
 
 from zsar_jax.errors import InputError
 from zsar_jax.files import parse_json
+from zsar_jax.saved.manifest import ARRAYS, Facts, byte_problems, read_manifest
+from zsar_jax.saved.steps import FOLDER, clean, kept, remove, set_aside, step_folders, whole_steps
 from zsar_jax.train.arrays import host_copy, read_arrays
-from zsar_jax.train.manifest import ARRAYS, Facts, byte_problems, read_manifest
 from zsar_jax.train.saving import Folder, SaveError, write_step
 from zsar_jax.train.sharding import place_everywhere
 from zsar_jax.train.state import Network, Stage, TrainState, init_state, stage_at
-from zsar_jax.train.steps import FOLDER, clean, kept, remove, set_aside, step_folders, whole_steps
 
 __all__ = [
   "CheckpointError",

@@ -14,6 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from zsar_jax.config import Config
+from zsar_jax.lock import exclusive
 from zsar_jax.train import nonfinite
 from zsar_jax.train.checkpoint import Checkpoints, Facts
 from zsar_jax.train.distributed import agree
@@ -56,11 +57,16 @@ def train(
 
   Raises:
     CheckpointError: checkpoints are there and none can be read.
+    InputError: another process trains in this workdir.
     SaveError: the workdir cannot be written.
     Stopped: SIGTERM or SIGINT came; the step was finished and saved.
     Diverged: the loss or the gradient is not finite; nothing of it was saved.
   """
   with contextlib.ExitStack() as stack:
+    if jax.process_index() == 0:
+      workdir.mkdir(parents=True, exist_ok=True)
+      taken = f"workdir {workdir} is being trained in by another process; wait for it or give another with --workdir"
+      stack.enter_context(exclusive(workdir / ".training", taken))
     checkpoints = Checkpoints(workdir, config.checkpoint.keep, config.checkpoint.keep_best)
     stack.callback(checkpoints.close)
     restored = checkpoints.restore_newest(network, stages, mesh)

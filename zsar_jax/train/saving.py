@@ -15,7 +15,7 @@ from typing import Any
 import orbax.checkpoint as ocp
 from etils import epath
 
-from zsar_jax.train.manifest import (
+from zsar_jax.saved.manifest import (
   ARRAYS,
   FILE,
   Facts,
@@ -25,7 +25,7 @@ from zsar_jax.train.manifest import (
   sync_below,
   write_manifest,
 )
-from zsar_jax.train.steps import finish, unfinished
+from zsar_jax.saved.steps import finish, unfinished
 
 _KEPT = "steps that were there are untouched"
 _ADVICE = {

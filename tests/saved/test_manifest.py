@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zsar_jax.train.manifest import (
+from zsar_jax.saved.manifest import (
   FILE,
   Facts,
   Manifest,

@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Mapping
 
-from zsar_jax.train.manifest import Manifest, ManifestError, read_manifest, size_problems, sync
+from zsar_jax.saved.manifest import Manifest, ManifestError, read_manifest, size_problems, sync
 
 FOLDER, ASIDE = "checkpoints", "checkpoints_unreadable"
 _STEP = re.compile(r"0|[1-9][0-9]{0,17}")
