@@ -1,7 +1,6 @@
 """Source: ActivityNet: JSON annotations, of which every labelled segment becomes one video."""
 
 import argparse
-import json
 import math
 from collections import Counter
 from pathlib import Path
@@ -23,6 +22,7 @@ from data_prep.video_lists import read_video_list
 from zsar_jax.data.decode import VIDEO_SUFFIXES
 from zsar_jax.data.schema import Entry, Quarantined
 from zsar_jax.errors import InputError
+from zsar_jax.files import parse_json
 
 SUBSETS = ("training", "validation")
 # Durations in the annotations are rounded, and decoders count a little differently.
@@ -147,7 +147,7 @@ def _key(name: str) -> str:
 
 def _database(file: str | Path) -> dict[str, Video]:
   try:
-    items = list(json.loads(Path(file).read_text(encoding="utf-8"))["database"].items())
+    items = list(parse_json(Path(file).read_text(encoding="utf-8"))["database"].items())
   except OSError as error:
     raise InputError(f"--annotations {file} cannot be read: {error.strerror or error}") from None
   except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

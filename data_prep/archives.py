@@ -11,6 +11,7 @@ from typing import IO
 from data_prep.archive_members import Damaged, Refused, check_name, faults_of, tar_members, zip_members
 from data_prep.rar import rar_names, unpack_rar
 from zsar_jax.errors import InputError
+from zsar_jax.files import parse_json
 from zsar_jax.lock import exclusive
 
 SUFFIXES = (".zip", ".rar", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -106,7 +107,7 @@ def _is_whole(target: Path, stamp: dict) -> bool:
   if not target.exists() or (target.is_dir() and not any(target.iterdir())):
     return False
   try:
-    there = json.loads((target / _STAMP).read_text())
+    there = parse_json((target / _STAMP).read_text())
   except (OSError, ValueError):
     there = None
   if there != stamp:
@@ -120,7 +121,7 @@ def _is_whole(target: Path, stamp: dict) -> bool:
 def _claim(partial: Path, stamp: dict) -> None:
   """Makes the temporary folder; empties one that is there for another archive."""
   try:
-    if json.loads((partial / _STAMP).read_text()) == stamp:
+    if parse_json((partial / _STAMP).read_text()) == stamp:
       return
   except (OSError, ValueError):
     pass

@@ -1,10 +1,10 @@
 """What is wrong with the options of a build and would be found only after a long listing otherwise."""
 
 import argparse
-import json
 from pathlib import Path
 
 from zsar_jax.errors import raise_all
+from zsar_jax.files import parse_json
 
 # Options that name folders, all that a source walks through.
 _WALKED = ("videos", "images", "features", "unpack_to")
@@ -56,7 +56,7 @@ def _within(path: Path, folder: str) -> bool:
 def _differing(options: argparse.Namespace) -> list[str]:
   """How the options differ from those of the records that are there."""
   try:
-    there = json.loads((Path(options.out) / "build.json").read_text(encoding="utf-8"))
+    there = parse_json((Path(options.out) / "build.json").read_text(encoding="utf-8"))
   except (OSError, ValueError):
     return []
   if not isinstance(there, dict):

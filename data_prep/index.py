@@ -8,7 +8,6 @@ frames must be a Video, a Sequence of Images, or one Image (JPEG or PNG), and it
 
 import argparse
 import itertools
-import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from zsar_jax.data.index_writer import ShardColumns, merge_index
 from zsar_jax.data.schema import RecordOptions, ShardResult
 from zsar_jax.data.tensorflow_import import tensorflow_datasets
 from zsar_jax.errors import InputError, did_you_mean, raise_all
+from zsar_jax.files import parse_json
 
 _MAX_PROBLEMS = 50  # shown
 
@@ -169,7 +169,7 @@ def _shards(
 def _options(directory: Path, kind: str) -> tuple[RecordOptions, str]:
   """How the records were made, and by what: known where `data_prep.build` made them."""
   try:
-    described = json.loads((directory / "build.json").read_text(encoding="utf-8"))
+    described = parse_json((directory / "build.json").read_text(encoding="utf-8"))
     return RecordOptions(**{name: described[name] for name in RecordOptions._fields}), "data_prep.build"
   except (OSError, ValueError, KeyError, TypeError):
     return RecordOptions(short_side=0, fps=None, jpeg_quality=0, kind=kind), "data_prep.index"

@@ -18,7 +18,9 @@ ALLOWED = {
   "files": set(),
   "lock": {"errors"},
   "python_files": {"errors"},
-  "config": BASE,
+  "config": BASE | {"config_checks", "config_values"},
+  "config_checks": set(),
+  "config_values": set(),
   "saved": set(),
   "classes": BASE | {"commands"},  # __main__.py is a command
   "zeroshot": BASE | {"classes"},

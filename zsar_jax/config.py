@@ -6,14 +6,14 @@ reported at once.
 """
 
 import dataclasses
-import math
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import ml_collections
 
+from zsar_jax.config_checks import check_values
+from zsar_jax.config_values import convert, short, type_name
 from zsar_jax.errors import InputError, did_you_mean, raise_all
 from zsar_jax.python_files import call_in_file
 
@@ -189,31 +189,6 @@ class Config:
   safety: SafetyConfig = SafetyConfig()
 
 
-CHOICES = {
-  "method": ("e2e", "rest"),
-  "model.dtype": ("float32", "bfloat16"),
-  "model.conv_impl": ("auto", "native", "folded", "folded_scan"),
-  "model.temporal": ("transformer", "rnn", "lstm"),
-  "train.warmup.optimizer": ("adam", "adamw", "sgd"),
-  "train.joint.optimizer": ("adam", "adamw", "sgd"),
-  "train.warmup.schedule": ("constant", "cosine", "steps"),
-  "train.joint.schedule": ("constant", "cosine", "steps"),
-  "transfer.space": ("visual", "semantic"),
-  "transfer.solver": ("milp", "closed_form"),
-  "eval.clips": ("even", "random", "released"),
-  "data.verify": ("size", "full", "off"),
-  "eval.frame_order": ("natural", "single", "shuffled"),
-}
-POSITIVE = (
-  "data.short_side", "data.crop", "data.num_frames", "data.stride", "generated.num_unseen", "generated.train_per_class",
-  "generated.test_per_class", "generated.seen_test_per_class", "generated.num_frames", "generated.size", "model.width",
-  "model.num_layers", "model.num_heads", "model.hidden", "train.batch_size", "train.accumulate", "train.base_batch_size",
-  "transfer.num_neighbors", "transfer.max_seen_per_unseen", "eval.num_clips", "eval.batch_size", "eval.num_splits",
-  "logging.every_steps", "logging.validate_every_steps", "checkpoint.keep",
-)  # fmt: skip
-FRACTIONS = ("data.validation_fraction", "data.grayscale", "data.color_jitter", "data.noise", "model.dropout",
-             "model.mask_rate")  # fmt: skip
-_LARGEST = 1 << 31  # no number of a config is as large: steps are int32 on the device
 _DEEPEST = 3  # dots of a key
 # Keys that may differ when a run is resumed: they change no parameter (`skip_nonfinite`: none that was trained so far).
 FREE_ON_RESUME = (
@@ -246,16 +221,16 @@ def load(path: str, overrides: Mapping[str, str] | None = None) -> Config:
 def from_flat(values: Mapping[str, Any], origin: str) -> Config:
   """Builds the config from dotted keys; values may be text (from the command line) or typed."""
   hints = dict(_fields(Config))
-  problems = [f"unknown key {_short(k)}{did_you_mean(k[:99], hints) or '; known: ' + _siblings(k, hints)}"
+  problems = [f"unknown key {short(k)}{did_you_mean(k[:99], hints) or '; known: ' + _siblings(k, hints)}"
               for k in values if k not in hints]  # fmt: skip
   typed: dict[str, Any] = {}
   for key in values.keys() & hints.keys():
     try:
-      typed[key] = _convert(values[key], hints[key])
+      typed[key] = convert(values[key], hints[key])
     except (ValueError, TypeError):
-      problems.append(f"'{key}' is {_short(values[key])}, expected {_type_name(hints[key])}")
+      problems.append(f"'{key}' is {short(values[key])}, expected {type_name(hints[key])}")
   config = _nest(Config, typed)
-  problems += _check_values(_flatten(dataclasses.asdict(config)))
+  problems += check_values(_flatten(dataclasses.asdict(config)))
   raise_all(sorted(problems), f"{origin}: the config is wrong:")
   return config
 
@@ -284,7 +259,7 @@ def differences(saved: Mapping[str, Any], config: Config) -> list[str]:
   current, saved = to_flat(config), to_flat(Config()) | _flatten(saved)
   free = (*FREE_ON_RESUME, "vectors") if config.method == "rest" else FREE_ON_RESUME
   keys = [k for k in current | saved if not any(k == f or k.startswith(f + ".") for f in free)]
-  return [f"{k}: {_short(saved.get(k))} in the workdir, {_short(current[k]) if k in current else 'no such key'} asked for"
+  return [f"{k}: {short(saved.get(k))} in the workdir, {short(current[k]) if k in current else 'no such key'} asked for"
           for k in keys if k not in current or saved.get(k) != current[k]]  # fmt: skip
 
 
@@ -343,161 +318,7 @@ def _nest(cls: type, typed: Mapping[str, Any], prefix: str = "") -> Any:
   return cls(**given)
 
 
-def _convert(value: Any, hint: Any) -> Any:
-  if isinstance(hint, types.GenericAlias):
-    (item, _) = hint.__args__
-    parts = [p for p in value.split(",") if p] if isinstance(value, str) else value
-    if not isinstance(parts, (list, tuple)):
-      raise TypeError(value)
-    return tuple(_convert(p, item) for p in parts)
-  if hint is bool:
-    return _convert_bool(value)
-  if hint in (int, float) and isinstance(value, str):
-    value = hint(value)
-  if hint is float and type(value) in (int, float):
-    value = float(value) if -_LARGEST < value < _LARGEST else math.inf
-  if type(value) is not hint or (hint is str and not _is_writable(value)):
-    raise TypeError(value)
-  if hint in (int, float) and not -_LARGEST < value < _LARGEST:
-    raise ValueError(value)
-  return value
-
-
-def _is_writable(text: str) -> bool:
-  """Whether it can be printed and name a file: a shell may hand over bytes that are no UTF-8."""
-  return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _convert_bool(value: Any) -> bool:
-  text = str(value).lower()
-  if text not in ("true", "false"):
-    raise ValueError(value)
-  return text == "true"
-
-
-def _type_name(hint: Any) -> str:
-  if isinstance(hint, types.GenericAlias):
-    several = {int: "whole numbers", float: "numbers", str: "texts"}
-    return f"a comma-separated list of {several[hint.__args__[0]]}"
-  return {int: "a whole number below 2^31", float: "a number below 2^31", bool: "true or false", str: "text"}[
-    hint
-  ]
-
-
-def _short(value: Any) -> str:
-  try:
-    text = repr(value)
-  except ValueError:  # a whole number of thousands of digits
-    text = f"a {type(value).__name__}"
-  text = text.encode("utf-8", "backslashreplace").decode()
-  return text if len(text) <= 200 else f"{text[:200]}…"
-
-
 def _siblings(key: str, hints: Mapping[str, Any]) -> str:
   prefix = key.rpartition(".")[0]
   near = [k for k in hints if k.rpartition(".")[0] == prefix] or sorted({k.partition(".")[0] for k in hints})
   return ", ".join(near)
-
-
-def _not_negative(flat: Mapping[str, Any]) -> list[str]:
-  ends = (".steps", ".epochs", ".ramp_epochs", ".weight_decay", "momentum", "max_clips_per_epoch", "bn_group_size",
-          "max_uses_per_seen", "num_features", "every_minutes", "keep_best", "checkpoint.every_steps", "watchdog_seconds",
-          "skip_nonfinite", "distinctiveness", "overlap_threshold", "word_loss_weight", "data.workers",
-          "data.max_classes", "data.num_clusters", "data.cluster", "data.max_videos", "data.max_videos_per_class", "seed")  # fmt: skip
-  return [key for key in flat if key.endswith(ends)]
-
-
-def _rates(flat: Mapping[str, Any]) -> list[str]:
-  return [key for key in flat if key.endswith(".learning_rate")]
-
-
-def _check_values(flat: Mapping[str, Any]) -> list[str]:
-  problems = [f"'{k}' is {flat[k]!r}, expected one of {', '.join(allowed)}"
-              for k, allowed in CHOICES.items() if flat[k] not in allowed]  # fmt: skip
-  problems += [f"'{k}' is {flat[k]}, expected at least 1" for k in POSITIVE if flat[k] < 1]
-  problems += [
-    f"'{k}' is {flat[k]}, expected a number from 0 to below 1" for k in FRACTIONS if not 0 <= flat[k] < 1
-  ]
-  batch, accumulate = flat["train.batch_size"], flat["train.accumulate"]
-  if accumulate > 0 and batch % accumulate:
-    problems.append(
-      f"'train.batch_size' {batch} does not divide into 'train.accumulate' {accumulate} micro-batches"
-    )
-  if flat["data.crop"] > flat["data.short_side"]:
-    problems.append(
-      f"'data.crop' {flat['data.crop']} is larger than 'data.short_side' {flat['data.short_side']}"
-    )
-  if not flat["train.joint.steps"] and not flat["train.joint.epochs"]:
-    problems.append(
-      "'train.joint.steps' and 'train.joint.epochs' are both 0, expected a length for the training"
-    )
-  problems += [f"'{k}' is {flat[k]}, expected 0 or more" for k in _not_negative(flat) if not flat[k] >= 0]
-  above_0 = (*_rates(flat), "safety.heartbeat_seconds")
-  problems += [
-    f"'{k}' is {flat[k]}, expected a number above 0" for k in above_0 if not 0 < flat[k] < math.inf
-  ]
-  for key in ("data.mean", "data.std"):
-    if len(flat[key]) != 3 or not all(map(math.isfinite, flat[key])):
-      problems.append(f"'{key}' is {flat[key]}, expected three numbers, of red, green and blue")
-  if not all(value > 0 for value in flat["data.std"]):
-    problems.append(f"'data.std' is {flat['data.std']}, expected numbers above 0")
-  problems += _check_subset(flat)
-  if flat["eval.clips"] == "released" and flat["data.stride"] != 1:
-    problems.append(
-      f"'eval.clips' is 'released', which reads consecutive frames, but 'data.stride' is {flat['data.stride']}"
-    )
-  if flat["transfer.solver"] == "closed_form" and flat["transfer.max_uses_per_seen"]:
-    problems.append(
-      "'transfer.max_uses_per_seen' couples the classes, which only 'transfer.solver' milp can do"
-    )
-  problems += _check_variant(flat)
-  for key in ("data.seen", "data.unseen", "vectors"):
-    if not flat[key]:
-      problems.append(
-        f"'{key}' is empty, expected {'word vectors (FILE or hash:300)' if key == 'vectors' else 'a data set'}"
-      )
-  return problems
-
-
-def _check_subset(flat: Mapping[str, Any]) -> list[str]:
-  """What is trained on: classes, videos, windows."""
-  problems = []
-  if flat["data.max_classes"] == 1:
-    problems.append("'data.max_classes' is 1, expected 0 (all) or at least 2")
-  clusters, cluster = flat["data.num_clusters"], flat["data.cluster"]
-  if clusters == 1:
-    problems.append("'data.num_clusters' is 1, expected 0 (none) or at least 2")
-  if cluster and cluster >= clusters:
-    problems.append(
-      f"'data.cluster' is {cluster}, expected one of the 'data.num_clusters' {clusters}, counted from 0"
-    )
-  if not all(0 < scale <= 1 for scale in flat["data.scales"]):
-    problems.append(f"'data.scales' is {flat['data.scales']}, expected numbers above 0, at most 1")
-  return problems
-
-
-def _check_variant(flat: Mapping[str, Any]) -> list[str]:
-  """Switches of the model that do not go together."""
-  problems = []
-  tasks, names = flat["model.tasks"], ("cls", "mlm")
-  if not tasks or len(set(tasks)) < len(tasks) or not set(tasks) <= set(names):
-    problems.append(f"'model.tasks' is {','.join(tasks)!r}, expected cls, mlm or cls,mlm")
-  if flat["model.cross_modal"] and flat["model.temporal"] != "transformer":
-    problems.append(
-      f"'model.cross_modal' is a way to attend, which 'model.temporal' {flat['model.temporal']} does not do"
-    )
-  if flat["method"] == "rest" and len(tasks) == 1 and flat["transfer.space"] == "visual":
-    problems.append(
-      "'transfer.space' visual needs both 'model.tasks' (ResT section 4.3): one task alone ties no space "
-      "to the other; set transfer.space=semantic"
-    )
-  if flat["model.freeze_backbone"] and not flat["model.init_from"] and flat["model.backbone"] != "features":
-    problems.append(
-      "'model.freeze_backbone' would freeze random weights; say with 'model.init_from' where trained ones are"
-    )
-  if (flat["model.backbone"] == "features") != (flat["model.num_features"] > 0):
-    problems.append(
-      f"'model.num_features' is {flat['model.num_features']}, expected the width of the features for "
-      "'model.backbone' features, and 0 for any other"
-    )
-  return problems

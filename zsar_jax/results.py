@@ -22,7 +22,7 @@ import numpy as np
 from zsar_jax.data.datasets import DataSet
 from zsar_jax.data.examples import read_example_frames
 from zsar_jax.evaluate import Result, Scored
-from zsar_jax.files import write_text
+from zsar_jax.files import parse_json, write_text
 from zsar_jax.session import Session
 from zsar_jax.zeroshot import classify
 
@@ -97,7 +97,7 @@ def _remove_examples(folder: pathlib.Path) -> None:
   """Those that an earlier evaluation wrote and listed, and nothing else."""
   try:
     frames = [
-      name for one in json.loads((folder / "examples.json").read_text("utf-8")) for name in one["frames"]
+      name for one in parse_json((folder / "examples.json").read_text("utf-8")) for name in one["frames"]
     ]
   except (OSError, ValueError, KeyError, TypeError):
     return

@@ -30,6 +30,7 @@ from zsar_jax.data.schema import (
 )
 from zsar_jax.data.tfds_metadata import write_tfds_metadata
 from zsar_jax.errors import InputError, raise_all
+from zsar_jax.files import parse_json
 from zsar_jax.lock import exclusive
 
 LONGEST = 86400  # seconds for a video
@@ -234,7 +235,7 @@ def _claim(out: Path, description: dict) -> None:
   file = out / "build.json"
   try:
     if file.exists():
-      there = json.loads(file.read_text())
+      there = parse_json(file.read_text())
       if not isinstance(there, dict):
         raise InputError(f"{file} is damaged (not an object): delete {out} and build again")
       differing = [key for key in description if there.get(key) != description[key]]

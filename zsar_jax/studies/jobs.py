@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from zsar_jax import config as configs
 from zsar_jax.config import FREE_ON_RESUME, Config
 from zsar_jax.errors import InputError, raise_all
+from zsar_jax.files import parse_json
 from zsar_jax.studies.plan import Run, Study
 
 # Keys that change no number of a report.
@@ -180,7 +181,7 @@ def _is_report_of(file: pathlib.Path, job: Job, free: tuple[str, ...]) -> bool:
   """Whether a file is a report whose config is the job's, but for the `free` keys."""
   free = (*free, "model.init_from") if job.source is not None else free  # the folder's name says it
   try:
-    report = json.loads(file.read_text(encoding="utf-8"))
+    report = parse_json(file.read_text(encoding="utf-8"))
     saved = configs.from_dict(report["config"], str(file))
   except (OSError, ValueError, KeyError, TypeError, AttributeError):
     return False  # not there, or no report of this version

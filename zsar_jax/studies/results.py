@@ -1,6 +1,5 @@
 """Numbers of finished jobs: points with error bars."""
 
-import json
 import math
 import statistics
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from zsar_jax.files import parse_json
 from zsar_jax.studies.jobs import Job, find_report
 from zsar_jax.studies.plan import Metric, Place, Study
 from zsar_jax.zeroshot.metrics import accuracy_beyond
@@ -63,7 +63,7 @@ def collect(study: Study, jobs: Sequence[Job], warn: Any = print) -> list[Point]
 def read_report(job: Job) -> dict[str, Any] | None:
   """The job's report, None if it has not been run."""
   file = find_report(job)
-  return None if file is None else json.loads(file.read_text(encoding="utf-8"))
+  return None if file is None else parse_json(file.read_text(encoding="utf-8"))
 
 
 def read_metric(job: Job, metric: Metric, report: dict[str, Any], warn: Any = print) -> Reading | None:

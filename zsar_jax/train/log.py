@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import jax
 
-from zsar_jax.files import write_text
+from zsar_jax.files import parse_json, write_text
 from zsar_jax.train.checkpoint import SaveError
 
 TIMINGS = (
@@ -77,7 +77,7 @@ def _drop_after(path: pathlib.Path, step: int) -> None:
   kept = []
   for line in path.read_text(encoding="utf-8").splitlines():
     with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a kill cut short
-      if json.loads(line)["step"] <= step:
+      if parse_json(line)["step"] <= step:
         kept.append(line + "\n")
   write_text(path, "".join(kept))
 
