@@ -120,12 +120,12 @@ def copy(workdir: pathlib.Path, to: pathlib.Path, step: int | None = None) -> No
                for name, text in texts.items() if (to / name).exists() and _text(to / name) != text]  # fmt: skip
   raise_all(problems, f"step {chosen} of {workdir} cannot be copied to {to}:")
   folder = Folder((to / FOLDER).absolute())
-  copy_step(folders[chosen], folder, chosen)
   try:
-    for name, text in texts.items():
+    for name, text in texts.items():  # first: a step without its config cannot be gone on from
       write_text(to / name, text)
   except OSError as error:
     raise SaveError(f"{to} cannot be written: {error.strerror}; give another folder") from error
+  copy_step(folders[chosen], folder, chosen)
   print(f"step {chosen} of {workdir} was copied to {to} and verified")
 
 

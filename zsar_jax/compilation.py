@@ -20,10 +20,10 @@ def use_cache() -> None:
   """
   if VARIABLE in os.environ:
     return
-  folder = cache_folder()
   try:
+    folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
-  except OSError:
+  except (OSError, RuntimeError):  # RuntimeError: nobody knows where home is
     return
   jax.config.update("jax_compilation_cache_dir", str(folder))
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array
+from jaxtyping import Array, Int
 from rich.console import Console
 
 from zsar_jax.classes.vocabulary import word_table
@@ -115,8 +115,11 @@ class TrainingBatches(NamedTuple):
   def stream(self, first_step: int) -> Iterator[ClipBatch]:
     return self.reader.training(self.data_set, first_step)
 
-  def video_ids(self, step: int) -> list[str]:
-    return self.reader.training_ids(self.data_set, step)
+  def rows(self, step: int) -> Int[np.ndarray, " B"]:
+    return self.reader.training_rows(self.data_set, step)
+
+  def video_ids(self, rows: Int[np.ndarray, " B"]) -> list[str]:
+    return list(self.data_set.videos.video_ids(rows))
 
 
 def open_session(
@@ -199,7 +202,7 @@ def _make_network(config: Config, method: Method) -> Network:
 def _prepare_workdir(config: Config, workdir: pathlib.Path, must_resume: bool, force: bool) -> None:
   try:
     workdir.mkdir(parents=True, exist_ok=True)
-    probe = workdir / ".writable"
+    probe = workdir / f".writable.{jax.process_index()}"
     probe.touch()
     probe.unlink()
   except OSError as error:

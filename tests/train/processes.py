@@ -172,7 +172,7 @@ def facts(process):
 
 def watch(args):
   """Peers without JAX: they only watch each other, until a line comes on stdin."""
-  from zsar_jax.train.peers import Peers
+  from zsar_jax.train.peers import GONE, Peers
   from zsar_jax.train.rendezvous import meet
 
   process, num_processes = int(args.process_id), int(args.num_processes)
@@ -181,7 +181,8 @@ def watch(args):
   say("watching")
   order = sys.stdin.readline().strip()
   if order == "fail":
-    peers.fail("a reason", stuck=args.what == "watch_stuck")
+    peers.leaving("a reason")
+    peers.fail(GONE if args.what == "watch_stuck" else 1)
     peers.linger()
     os._exit(1)
   peers.finish()

@@ -44,8 +44,11 @@ class Pictures:
   def frames(self, step, rng):
     return rng.integers(0, 256, (8, 1, 4, 24, 24, 3)).astype(np.uint8)
 
-  def video_ids(self, step):
-    return [f"video {step}.{row}" for row in range(8)]
+  def rows(self, step):
+    return 8 * step + np.arange(8)
+
+  def video_ids(self, rows):
+    return [f"video {row // 8}.{row % 8}" for row in rows]
 
 
 class Features(Pictures):
@@ -142,6 +145,13 @@ def test_a_validation_that_is_not_a_number_is_never_best(tmp_path):
   checkpoints = Checkpoints(tmp_path, keep=1, read_only=True)
   assert [line["top1"] for line in lines_of(tmp_path, "validation")] == [50.0, None, 20.0]
   checkpoints.close()
+
+
+def test_a_new_best_is_saved_whenever_it_is_found(tmp_path):
+  scores = iter([50.0, 40.0, 60.0, 10.0])
+  keys = {"train__joint__steps": "8", "checkpoint__keep": "1", "checkpoint__every_steps": "0"} | FEATURES
+  run(tmp_path, Features(), lambda *_: next(scores), **keys)
+  assert saved_steps(tmp_path) == [6, 8]
 
 
 def test_metrics_are_means_over_the_steps_since_the_line_before_also_over_a_stop(tmp_path):

@@ -268,10 +268,10 @@ class ClipReader(NamedTuple):
       process_index=self.process_index, process_count=self.process_count, workers=self.config.data.workers or None,
     )  # fmt: skip
 
-  def training_ids(self, data_set: DataSet, step: int) -> list[str]:
-    """Video ids of the whole training batch `step` (counted from 0), of all processes, in order; nothing is read."""
+  def training_rows(self, data_set: DataSet, step: int) -> Int[np.ndarray, " B"]:
+    """Rows of the index in the whole training batch `step` (counted from 0), of all processes, in order; nothing is read."""
     positions, _ = global_rows(len(data_set.rows), self.config.seed, step, self.config.train.batch_size)
-    return list(data_set.videos.video_ids(data_set.rows[positions]))
+    return data_set.rows[positions]
 
   def evaluation(self, data_set: DataSet, num_clips: int, clips: str = "even") -> Iterator[EvalBatch]:
     """Every video once, in order, every frame of it once; `clips` is "even", "random" or "released" (see `data.sampling`).

@@ -8,6 +8,10 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 
+class MisfitError(ValueError):
+  """Saved arrays are others than the model and its optimizer have."""
+
+
 def host_copy(tree: Any) -> Any:
   """Arrays of numpy that stay as they are when the next step is given the buffers of `tree`."""
   local = jax.tree.map(_local, tree)
@@ -25,21 +29,21 @@ def _local(leaf: Any) -> Any:
 
 
 def read_arrays(path: pathlib.Path, template: dict[str, Any]) -> dict[str, Any]:
-  """Arrays of numpy in the structure of `template`. Raises ValueError where they do not fit it, and whatever Orbax does."""
+  """Arrays of numpy in the structure of `template`. Raises MisfitError where they do not fit it, and whatever Orbax does."""
   handler = ocp.PyTreeCheckpointHandler()
   plain = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), template)
   try:
     arrays = handler.restore(path.absolute(), args=ocp.args.PyTreeRestore(item=template, restore_args=plain))
   except ValueError as error:
     if "structures do not match" in str(error):  # it goes on for pages
-      raise ValueError("it holds other arrays than this model and its optimizer have") from error
+      raise MisfitError("it holds other arrays than this model and its optimizer have") from error
     raise
   finally:
     handler.close()
   pairs = zip(jax.tree_util.tree_leaves_with_path(template), jax.tree.leaves(arrays), strict=True)
   for (name, wanted), leaf in pairs:
     if (leaf.shape, leaf.dtype) != (wanted.shape, wanted.dtype):
-      raise ValueError(
+      raise MisfitError(
         f"{jax.tree_util.keystr(name, simple=True, separator='/')} is {leaf.dtype}{leaf.shape}, expected {wanted.dtype}"
         f"{wanted.shape}: it is of another model"
       )

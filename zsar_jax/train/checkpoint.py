@@ -14,7 +14,7 @@ from zsar_jax.errors import InputError
 from zsar_jax.files import parse_json
 from zsar_jax.saved.manifest import ARRAYS, Facts, byte_problems, read_manifest
 from zsar_jax.saved.steps import FOLDER, clean, kept, remove, set_aside, step_folders, whole_steps
-from zsar_jax.train.arrays import host_copy, read_arrays
+from zsar_jax.train.arrays import MisfitError, host_copy, read_arrays
 from zsar_jax.train.saving import Folder, SaveError, write_step
 from zsar_jax.train.sharding import place_everywhere
 from zsar_jax.train.state import Network, Stage, TrainState, init_state, stage_at
@@ -146,12 +146,20 @@ class Checkpoints:
     logging.warning("%s cannot be read: %s; trying the step before it", self.directory / str(step), reason)
 
   def _try(self, step: int, network: Network, stages: list[Stage]) -> tuple[Restored | None, str]:
-    """The step with arrays of numpy, or why it cannot be read."""
+    """The step with arrays of numpy, or why it cannot be read.
+
+    Raises:
+      CheckpointError: it is whole, and of another model or optimizer than the config's.
+    """
     folder = self.directory / str(step)
     template = jax.eval_shape(lambda: init_state(network, stage_at(stages, step)))
     try:
       facts = read_manifest(folder).facts
       state = TrainState(**read_arrays(folder / ARRAYS, template._asdict()))
+    except MisfitError as error:
+      raise CheckpointError(
+        f"{folder} is whole but does not fit the config: {error}; go on with the config it was saved by, or give another --workdir"
+      ) from error
     except Exception as error:  # whatever Orbax makes of it
       named = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
       return None, f"{named}{error}".splitlines()[0]

@@ -9,6 +9,7 @@ import contextlib
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 
 from zsar_jax.train import signals
@@ -30,6 +31,7 @@ __all__ = [
 
 START_SECONDS = 300.0  # hosts of a large job do not come up at the same moment
 SHUTDOWN_SECONDS = 30  # all are done by then
+FLUSH_SECONDS = 2.0
 _peers: Peers | None = None
 
 
@@ -37,7 +39,8 @@ _peers: Peers | None = None
 def joined(args: argparse.Namespace, heartbeat_seconds: float) -> Iterator[None]:
   """The command of one of several processes, if this is one (see `launch`); process 0 alone has a stdout.
 
-  Inside, a process that dies, or gives no sign for `heartbeat_seconds`, ends all others with exit code 4 and a line that names it.
+  Inside, a process that dies, or gives no sign for `heartbeat_seconds`, ends all others with exit code 4 and a line that names it; one
+  that fails ends them with its own code.
   Leaving waits for the others, but not after an exception: they are told, and `leave` is for the caller to call.
 
   Raises:
@@ -60,7 +63,7 @@ def joined(args: argparse.Namespace, heartbeat_seconds: float) -> Iterator[None]
   except BaseException as error:
     if _may_be_a_peers_fault(error):
       _peers.await_news()
-    _peers.fail((str(error).splitlines() or [""])[0] or type(error).__name__)
+    _peers.leaving((str(error).splitlines() or [""])[0] or type(error).__name__)
     atexit.register(leave, 1)  # where nobody calls it: before JAX's own, which was there first
     raise
   _finish(_peers)
@@ -104,20 +107,28 @@ def own_name() -> str:
 
 
 def tell_stuck(text: str) -> None:
-  """Tells the others that this process makes no progress and leaves: they show their threads, then leave too."""
+  """Says why this process makes no progress; when it leaves (with `GONE`), the others show their threads and leave too."""
   if _peers is not None:
-    _peers.fail(text, stuck=True)
+    _peers.leaving(text)
 
 
 def leave(code: int) -> None:
-  """Ends this process at once after a failure. JAX's own way out would wait for processes that will not come."""
+  """Ends this process at once after a failure, and the others with the same code. JAX's own way out would wait for processes that
+  will not come."""
   if _peers is None:
     return
+  _peers.fail(code)
+  flush = threading.Thread(target=_flush, daemon=True)  # a thread that hangs may hold a stream's lock
+  flush.start()
+  flush.join(FLUSH_SECONDS)
+  _peers.linger()
+  os._exit(code)
+
+
+def _flush() -> None:
   for stream in (sys.stdout, sys.stderr):
     with contextlib.suppress(OSError, ValueError):
       stream.flush()
-  _peers.linger()
-  os._exit(code)
 
 
 def _start_jax(how: Launch, heartbeat_seconds: float) -> None:

@@ -12,6 +12,7 @@ import jax
 
 from zsar_jax.files import parse_json, write_text
 from zsar_jax.train.checkpoint import SaveError
+from zsar_jax.train.events import Events
 
 TIMINGS = (
   "time",
@@ -33,12 +34,12 @@ class MetricsLog:
   def __init__(self, workdir: pathlib.Path, first_step: int, tensorboard: bool):
     self._path = workdir / "metrics.jsonl"
     self._file: TextIO | None = None
-    self._events: Any = None
+    self._events: Events | None = None
     if jax.process_index() == 0:
       with self._told():
         _drop_after(self._path, first_step)
         self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
-      self._events = _events(workdir) if tensorboard else None
+      self._events = Events(workdir, first_step + 1) if tensorboard else None
 
   def write(self, step: int, kind: str, values: Mapping[str, Any]) -> None:
     """Writes scalars of `kind` ("train" or "validation") at `step`; a non-finite number becomes null."""
@@ -51,15 +52,23 @@ class MetricsLog:
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
     if self._events:
-      for name, value in numbers.items():
-        self._events.add_scalar(f"{kind}/{name}", value, step)
+      self._events.add({f"{kind}/{k}": v for k, v in numbers.items() if math.isfinite(v)}, step)
+
+  def has(self, step: int, kind: str) -> bool:
+    """Whether a line of `kind` at `step` is there; False in all processes but the first."""
+    return self._file is not None and any(
+      line.get("step") == step and line.get("kind") == kind for line in _lines(self._path)
+    )
 
   def close(self) -> None:
-    if self._file:
-      with self._told():
-        self._file.close()
-    if self._events:
-      self._events.close()
+    """Waits until everything is on disk."""
+    try:
+      if self._file:
+        with self._told():
+          self._file.close()
+    finally:
+      if self._events:
+        self._events.close()
 
   @contextlib.contextmanager
   def _told(self) -> Iterator[None]:
@@ -72,17 +81,14 @@ class MetricsLog:
 
 
 def _drop_after(path: pathlib.Path, step: int) -> None:
-  if not path.exists():
-    return
-  kept = []
-  for line in path.read_text(encoding="utf-8").splitlines():
-    with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a kill cut short
-      if parse_json(line)["step"] <= step:
-        kept.append(line + "\n")
-  write_text(path, "".join(kept))
+  if path.exists():
+    write_text(path, "".join(json.dumps(line) + "\n" for line in _lines(path) if line["step"] <= step))
 
 
-def _events(workdir: pathlib.Path) -> Any:
-  from tensorboardX import SummaryWriter
-
-  return SummaryWriter(str(workdir / "events"))
+def _lines(path: pathlib.Path) -> Iterator[dict[str, Any]]:
+  """The lines that can be read; a kill may have cut one short."""
+  for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    with contextlib.suppress(ValueError):
+      line = parse_json(text)
+      if isinstance(line, dict) and isinstance(line.get("step"), int):
+        yield line

@@ -12,11 +12,12 @@ from typing import NamedTuple, Protocol
 import jax
 import numpy as np
 from jax.sharding import Mesh
+from jaxtyping import Int
 
 from zsar_jax.config import Config
 from zsar_jax.lock import exclusive
 from zsar_jax.train import nonfinite
-from zsar_jax.train.checkpoint import Checkpoints, Facts
+from zsar_jax.train.checkpoint import Checkpoints, Facts, SaveError
 from zsar_jax.train.distributed import agree
 from zsar_jax.train.feed import Feed
 from zsar_jax.train.log import MetricsLog
@@ -36,8 +37,11 @@ class Batches(Protocol):
   def stream(self, first_step: int) -> Iterator[ClipBatch]:
     """This process's share of every batch from `first_step` (counted from 0) on."""
 
-  def video_ids(self, step: int) -> list[str]:
-    """Of the whole batch of `step`, in order."""
+  def rows(self, step: int) -> Int[np.ndarray, " B"]:
+    """Rows of the data set's index in the whole batch of `step`, in order."""
+
+  def video_ids(self, rows: Int[np.ndarray, " B"]) -> list[str]:
+    """Of these rows."""
 
 
 # Seen-class accuracy (per cent) of a state, by the phase's own scores; calls the last argument as it goes on.
@@ -67,6 +71,7 @@ def train(
       workdir.mkdir(parents=True, exist_ok=True)
       taken = f"workdir {workdir} is being trained in by another process; wait for it or give another with --workdir"
       stack.enter_context(exclusive(workdir / ".training", taken))
+    watchdog = stack.enter_context(Watchdog(config.safety.watchdog_seconds))
     checkpoints = Checkpoints(workdir, config.checkpoint.keep, config.checkpoint.keep_best)
     stack.callback(checkpoints.close)
     restored = checkpoints.restore_newest(network, stages, mesh)
@@ -80,7 +85,7 @@ def train(
       config, network, stages, mesh, batches, validate, workdir, checkpoints, log,
       progress=stack.enter_context(TrainProgress(last, step, config.train.batch_size)),
       stop=stack.enter_context(StopSignal()),
-      watchdog=stack.enter_context(Watchdog(config.safety.watchdog_seconds)),
+      watchdog=watchdog,
       facts=restored.facts if restored else None,
     )  # fmt: skip
     feed = stack.enter_context(Feed(mesh, batches.stream(step)))
@@ -102,21 +107,18 @@ class _Run:
                watchdog: Watchdog, facts: Facts | None):  # fmt: skip
     self.config, self.network, self.stages, self.mesh = config, network, stages, mesh
     self.batches, self.validate, self.workdir = batches, validate, workdir
-    self.checkpoints, self.log, self.progress, self.stop, self.watchdog = (
-      checkpoints,
-      log,
-      progress,
-      stop,
-      watchdog,
-    )
+    self.checkpoints, self.log, self.progress = checkpoints, log, progress
+    self.stop, self.watchdog = stop, watchdog
     self.totals = Totals(facts.totals if facts else {})
     self.best = facts.best if facts else None  # seen-class accuracy of the last phase
     self.validated: tuple[int, float] | None = None  # step, seen-class accuracy
+    self.improved = False  # the state of `validated` is the best so far, and not saved yet
     self.sent: _Sent | None = None
     self.saved_at = time.monotonic()
 
   def to_the_end(self, state: TrainState, step: int, feed: Feed) -> TrainState:
     last = self.stages[-1].end
+    self._make_up_for(state, step)
     while step < last:
       stage = stage_at(self.stages, step)
       state = self._run_stage(stage, state, step, feed)
@@ -143,13 +145,22 @@ class _Run:
     logs = done % self.config.logging.every_steps == 0 or done == stage.end
     if logs:
       self._log(stage, done)
-    if done % self.config.logging.validate_every_steps == 0 or done == stage.end:
-      self._validate(stage, state, done)
-    if self.stop.requested_at(done):
+    if self.stop.requested_at(done):  # before validation, for which a preemption leaves no time
       self._save(self._next_stage(state, done) if done == stage.end else state, done)
       self.stop.leave(done)
+    if self._validates_at(done):
+      self._validate(stage, state, done)
     if done < stage.end and self._save_is_due(done, logs):
       self._save(state, done)
+
+  def _validates_at(self, done: int) -> bool:
+    return done % self.config.logging.validate_every_steps == 0 or any(done == s.end for s in self.stages)
+
+  def _make_up_for(self, state: TrainState, done: int) -> None:
+    """Validates a restored state if the run was stopped when that was due."""
+    if done and self._validates_at(done) and not agree(int(self.log.has(done, "validation"))):
+      self._validate(stage_at(self.stages, done - 1), state, done)
+      self.improved = False  # it is saved already
 
   def _settle(self) -> None:
     """Waits for the step before the one just sent, which keeps the device busy meanwhile, and looks at its health."""
@@ -160,10 +171,12 @@ class _Run:
     self.watchdog.alive()
     if health.ok:
       return
-    told = (self.workdir, sent.step + 1, health, self.batches.video_ids(sent.step))
+    ids = self.batches.video_ids(self.batches.rows(sent.step))
+    told = (self.workdir, sent.step + 1, health, ids)
     left = self.config.safety.skip_nonfinite - int(health.skipped)
     if left < 0:
-      self.checkpoints.close()  # waits for a save that is under way
+      with contextlib.suppress(SaveError):
+        self.checkpoints.close()  # waits for a save that is under way
       raise nonfinite.diverged(*told, newest=max(self.checkpoints.steps(), default=None))
     nonfinite.passed_over(*told, left=left)
 
@@ -176,8 +189,13 @@ class _Run:
       **means,
       **self.progress.rates(),
     }
-    batch = hashlib.sha256("\n".join(self.batches.video_ids(done - 1)).encode()).hexdigest()[:12]
-    self.log.write(done, "train", {"phase": stage.phase.name, "batch": batch, **values})
+    self.log.write(done, "train", {"phase": stage.phase.name, "batches": self._digest(stage, done), **values})
+
+  def _digest(self, stage: Stage, done: int) -> str:
+    """Of the rows of every batch since the line before, whether or not a stop came between."""
+    first = max(stage.start, (done - 1) // self.config.logging.every_steps * self.config.logging.every_steps)
+    rows = [np.asarray(self.batches.rows(step), np.int64) for step in range(first, done)]
+    return hashlib.sha256(np.concatenate(rows).tobytes()).hexdigest()[:12]
 
   def _validate(self, stage: Stage, state: TrainState, done: int) -> None:
     self._settle()
@@ -185,15 +203,15 @@ class _Run:
       top1 = self.validate(stage, state, self.watchdog.alive)
     if stage is self.stages[-1]:  # the accuracies of two phases' heads cannot be ranked together
       self.validated = (done, top1)
-      if math.isfinite(top1):
-        self.best = max(top1, self.best if self.best is not None else top1)
+      if math.isfinite(top1) and (self.best is None or top1 > self.best):
+        self.best, self.improved = top1, self.config.checkpoint.keep_best > 0
     self.log.write(done, "validation", {"phase": stage.phase.name, "top1": top1})
     self.progress.show_validation(top1)
 
   def _save_is_due(self, done: int, logs: bool) -> bool:
-    """By count at any step; by time where metrics are fetched anyway, as the first process's clock has it."""
+    """By count, or a new best, at any step; by time where metrics are fetched anyway, as the first process's clock has it."""
     every, minutes = self.config.checkpoint.every_steps, self.config.checkpoint.every_minutes
-    if every and done % every == 0:
+    if self.improved or (every and done % every == 0):
       return True
     return logs and minutes > 0 and bool(agree(int(time.monotonic() - self.saved_at >= 60 * minutes)))
 
@@ -203,7 +221,7 @@ class _Run:
     validation = self.validated[1] if self.validated and self.validated[0] == done else None
     facts = Facts(done * self.config.train.batch_size, validation, self.best, self.totals.saved())
     self.checkpoints.save(state, facts)
-    self.saved_at = time.monotonic()
+    self.saved_at, self.improved = time.monotonic(), False
     self.progress.saving(time.perf_counter() - started)
 
   def _next_stage(self, state: TrainState, done: int) -> TrainState:

@@ -38,12 +38,16 @@ def _dump(workdir: pathlib.Path, step: int, health: Health, ids: Sequence[str]) 
   """Writes the ids of the whole batch; returns what happened in words."""
   loss, norm = float(health.loss), float(health.grad_norm)
   file = workdir / "nonfinite" / f"step-{step:08d}.json"
+  told = {"step": step, "loss": _text(loss), "grad_norm": _text(norm), "videos": list(ids)}
+  where = str(file)
   if jax.process_index() == 0:
-    file.parent.mkdir(exist_ok=True)
-    told = {"step": step, "loss": _text(loss), "grad_norm": _text(norm), "videos": list(ids)}
-    write_text(file, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    try:
+      file.parent.mkdir(exist_ok=True)
+      write_text(file, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:  # what happened matters more
+      where = f"{file} cannot be written: {error.strerror}"
   more = f", … ({len(ids) - SHOWN} more)" if len(ids) > SHOWN else ""
-  return f"at step {step} the loss is {loss:.6g} and the gradient's norm {norm:.6g}, of {', '.join(ids[:SHOWN])}{more} ({file})"
+  return f"at step {step} the loss is {loss:.6g} and the gradient's norm {norm:.6g}, of {', '.join(ids[:SHOWN])}{more} ({where})"
 
 
 def _text(value: float) -> float | str:

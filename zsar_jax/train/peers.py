@@ -2,7 +2,8 @@
 
 A collective operation of XLA waits for ever for a process that died or froze, and JAX's own heartbeat ends the survivors late and without
 a name. Here a closed connection tells at once and silence tells after `heartbeat_seconds` who it is; process 0 passes it on, and everybody
-prints one line and leaves with exit code 4. The end of a run is agreed over the same connections, so a late process is waited for.
+prints one line and leaves with exit code 4, or with that of a process that said why it stopped. The end of a run is agreed over the same
+connections, so a late process is waited for.
 """
 
 import faulthandler
@@ -43,10 +44,11 @@ class Peers:
     self._values: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
     self._done: set[int] = set()  # at process 0: who has nothing left to do
     self._stopped: set[int] = set()  # who said why it leaves
-    self._verdict: tuple[float, str, bool] | None = None  # leave when, saying what, showing the threads?
+    self._verdict: tuple[float, str, int] | None = None  # leave when, saying what, with which exit code
     self._frozen = (-math.inf, 0.0)  # when this process last woke up, for how long it was frozen before
     self._said = False  # the thread is ending this process
     self._leaving = False  # this process says by itself how it ended
+    self._reason = "it was told to"
     self._ended = threading.Event()  # all are done
     self._thread = threading.Thread(target=self._watch, name="peers", daemon=True)
     self._thread.start()
@@ -61,10 +63,14 @@ class Peers:
       raise RuntimeError(f"process {self.process} came to {name!r} while process 0 came to {expected!r}")
     return value
 
-  def fail(self, text: str, stuck: bool = False) -> None:
-    """Tells the others that this process leaves, and why; where it is `stuck`, they show their threads too."""
+  def leaving(self, text: str) -> None:
+    """From now on this process says by itself how it ended, which was for this reason."""
+    self._leaving, self._reason = True, text[:500]
+
+  def fail(self, code: int) -> None:
+    """Tells the others that this process leaves, and why: they leave with the same exit code; of `GONE` they show their threads too."""
     self._leaving = True
-    self._tell_all({"stopped": self.process, "text": text[:500], "stuck": stuck})
+    self._tell_all({"stopped": self.process, "text": self._reason, "code": code})
 
   def linger(self) -> None:
     """Gives the others time to leave before process 0, whose end would have JAX abort them."""
@@ -163,22 +169,25 @@ class Peers:
       self._ended.set()
     elif "gone" in message:
       itself = message["process"] == self.process
-      self._leave(("the others have given this process up: " if itself else "") + message["gone"])
+      self._leave(
+        ("the others have given this process up: " if itself else "") + message["gone"], int(message["code"])
+      )
     elif "stopped" in message:
       self._stopped.add(process)
-      advice = ADVICE if message["stuck"] else "this one cannot go on without it"
+      code = int(message["code"])
+      advice = ADVICE if code == GONE else "this one cannot go on without it"
       said = message.get("said") or f"{self._names[process]} stopped: {message['text']}; {advice}"
       if not self.process:  # the others know only process 0
         self._tell_all(message | {"said": said})
       if self._verdict is None:
-        self._verdict = (time.monotonic() + GRACE_SECONDS, said, message["stuck"])
+        self._verdict = (time.monotonic() + GRACE_SECONDS, said, code)
 
   def _judge(self, now: float) -> None:
     for process in list(self._open):
       if now - self._heard[process] > self._limit and process not in self._stopped:
         self._lose(process, f"it has given no sign for {self._limit:g} s")
     if self._verdict and now >= self._verdict[0] and not self._leaving:
-      self._leave(self._verdict[1], stuck=self._verdict[2])
+      self._leave(self._verdict[1], self._verdict[2], stuck=self._verdict[2] == GONE)
 
   def _lose(self, process: int, reason: str) -> None:
     woke, slept = self._frozen
@@ -186,7 +195,7 @@ class Peers:
     itself = f" (after this process had been frozen for {slept:.0f} s)" if recently else ""
     self._leave(f"{self._names[process]} is gone: {reason}{itself}; {ADVICE}", silent=process)
 
-  def _leave(self, text: str, stuck: bool = False, silent: int | None = None) -> None:
+  def _leave(self, text: str, code: int = GONE, *, stuck: bool = False, silent: int | None = None) -> None:
     """Says what happened and ends this process, whatever its main thread waits for."""
     if self._leaving:
       return
@@ -196,9 +205,9 @@ class Peers:
     if stuck:
       faulthandler.dump_traceback(file=2, all_threads=True)
     if not self.process:
-      self._tell_all({"gone": text, "process": silent})
+      self._tell_all({"gone": text, "process": silent, "code": code})
       self._hand_over(silent)
-    os._exit(GONE)
+    os._exit(code)
 
   def _hand_over(self, silent: int | None) -> None:
     """Process 0 stays until the others have read the reason and left, all but the one that is gone."""
