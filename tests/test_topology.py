@@ -95,7 +95,6 @@ def test_formula_equals_the_compiled_step(tmp_path):
   ("name", "keys"),
   [
     ("e2e", {"model__bn_group_size": 0}),
-    ("e2e", {"model__bn_group_size": 4}),
     ("e2e", {"model__bn_group_size": 2}),
     ("e2e", {"model__bn_group_size": 0, "train__accumulate": 2, "train__batch_size": 32}),
     ("", {"model__bn_group_size": 2, "model__freeze_backbone": True, "model__init_from": "weights"}),

@@ -1,6 +1,5 @@
 """What one device computes, keeps and hands to the others in a training step, worked out from shapes alone."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -65,9 +64,7 @@ def costs_of(config: Config, classes: Classes, num_devices: int = 1) -> Costs:
   """
   clips = config.train.batch_size // num_devices // config.train.accumulate
   try:
-    reference, trained = (
-      make_subject(c, classes.seen) for c in (reference_of(config), _trained(config, clips))
-    )
+    reference, trained = (make_subject(c, classes.seen) for c in (reference_of(config), native_of(config)))
     clip, traced = one_clip(reference)
     embedding = embedding_work(reference, num_devices)
     training = training_work(reference, config, clips)
@@ -78,13 +75,6 @@ def costs_of(config: Config, classes: Classes, num_devices: int = 1) -> Costs:
     raise cannot_build(config, error) from error
   memory = _memory(trained, gradient, clips, num_devices)
   return Costs(reference.network, clip, traced, embedding, training, gradient, memory)
-
-
-def _trained(config: Config, num_clips: int) -> Config:
-  """As it is trained. Of a BatchNorm group that spans devices, a device normalises the rows it has."""
-  group = config.model.bn_group_size
-  whole = dataclasses.replace(config.model, bn_group_size=0)
-  return native_of(dataclasses.replace(config, model=whole) if group and num_clips % group else config)
 
 
 def trace_gradient(subject: Subject, num_clips: int) -> Gradient:

@@ -28,7 +28,7 @@ class Exchange(NamedTuple):
   """What every device hands in to be added up over all of them, in one step."""
 
   gradient_bytes: int
-  batch_norm_bytes: int  # statistics: over devices where groups span them, else means of the running ones
+  batch_norm_bytes: int  # statistics of the whole batch, or means of the groups' running ones
   metric_bytes: int
   num_exchanges: int  # that wait for each other, at most
 
@@ -46,10 +46,10 @@ def exchange_of(config: Config, costs: Costs, num_devices: int) -> Exchange:
   """
   if num_devices == 1:
     return Exchange(0, 0, 0, 0)
-  group, clips, gradient = config.model.bn_group_size, costs.training.clips, costs.gradient
-  spans = group == 0 or clips % group > 0
-  statistics = gradient.statistics_bytes * (3 if group and spans else 1)
-  waits = 2 * costs.num_batch_norms if spans and gradient.statistics_bytes else 0
+  gradient = costs.gradient
+  statistics = gradient.statistics_bytes
+  # A whole batch as one group is normalised by all devices together, forward and backward.
+  waits = 2 * costs.num_batch_norms if not config.model.bn_group_size and statistics else 0
   handed_in = gradient.num_bytes + statistics + 4 * gradient.num_metrics
   times = config.train.accumulate
   return Exchange(
