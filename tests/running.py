@@ -112,16 +112,14 @@ def start_two(argv, devices=1):
 
 
 def ended(process, seconds=300):
-  """(exit code, stderr)."""
-  _, err = process.communicate(timeout=seconds)
-  return process.returncode, err
+  """(exit code, stdout, stderr)."""
+  out, err = process.communicate(timeout=seconds)
+  return process.returncode, out, err
 
 
 def run(argv, devices=1):
   """Runs the command to its end: (exit code, stdout, stderr)."""
-  process = start(argv, devices)
-  out, err = process.communicate(timeout=500)
-  return process.returncode, out, err
+  return ended(start(argv, devices), seconds=500)
 
 
 def read_metrics(workdir, kind="train"):

@@ -4,7 +4,7 @@ import json
 import pathlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import SHIPPED
 
@@ -115,6 +115,7 @@ def test_lists_of_the_wrong_kind(key, value, told):
   assert told in str(error.value)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz._", min_size=1, max_size=20))
 def test_unknown_keys_never_pass(key):
   known = configs.to_flat(configs.load(str(ROOT / "configs/demo.py")))

@@ -7,17 +7,24 @@ from running import DEMOS, arguments, demo_keys, ended, read_metrics, start, sta
 REST, E2E = DEMOS
 # Small rates: with large ones training magnifies the rounding of another order of summation tenfold every few steps.
 RATES = {"train__joint__learning_rate": 5e-5, "train__warmup__learning_rate": 5e-5}
-PARTS = {"train__batch_size": 32, "train__accumulate": 2, "model__bn_group_size": 2}
+ACCUMULATED = {"train__batch_size": 32, "train__accumulate": 2}
+GROUPS = {"train__batch_size": 16, "model__bn_group_size": 2}
+BOTH = ACCUMULATED | {"model__bn_group_size": 2}
 WHOLE = {"train__batch_size": 16}
+SHAPES = [("whole", WHOLE), ("accumulated", ACCUMULATED), ("groups", GROUPS), ("both", BOTH)]
+# name: devices of a process, how it is started, what the run says of them
+TOPOLOGIES = {
+  "1": (1, start, "1 x cpu"), "8": (8, start, "8 x cpu"), "2x4": (4, start_two, "8 x cpu (cpu) in 2 processes")
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
   ("config", "how"),
   [
-    pytest.param(REST, PARTS, id="rest-accumulated-in-groups"),
-    pytest.param(REST, WHOLE, id="rest", marks=pytest.mark.slow),
-    pytest.param(E2E, PARTS, id="e2e-accumulated-in-groups", marks=pytest.mark.slow),
-    pytest.param(E2E, WHOLE, id="e2e", marks=pytest.mark.slow),
+    pytest.param(config, how, id=f"{method}-{name}", marks=[] if fast else pytest.mark.slow)
+    for method, config in (("rest", REST), ("e2e", E2E))
+    for name, how in SHAPES
+    for fast in [(method, name) == ("rest", "groups")]
   ],
 )
 def test_twenty_steps(config, how, data_dir, tmp_path):
@@ -26,11 +33,14 @@ def test_twenty_steps(config, how, data_dir, tmp_path):
   )
   keys = demo_keys(config, data_dir, **steps, **RATES, **how)
   told = {}
-  for name, devices, starts in (("1", 1, start), ("8", 8, start), ("2x4", 4, start_two)):
+  for name, (devices, starts, says) in TOPOLOGIES.items():
     argv = arguments(config, tmp_path / name, keys)
     processes = [starts(argv, devices)] if starts is start else starts(argv, devices)
     ends = [ended(process) for process in processes]
-    assert all(code == 0 for code, _ in ends), ends
+    assert all(code == 0 for code, *_ in ends), ends
+    first, *others = [out for _, out, _ in ends]
+    assert says in first
+    assert not any(others), "only the first process prints"
     told[name] = [line for _, line in sorted(read_metrics(tmp_path / name).items())]
   for name in ("8", "2x4"):
     for key in ("loss", "grad_norm"):
@@ -38,4 +48,4 @@ def test_twenty_steps(config, how, data_dir, tmp_path):
       assert len(got) == 20
       print(f"{config} {name} {key}: {np.max(np.abs(np.divide(got, expected) - 1)):.2e}")
       np.testing.assert_allclose(got, expected, rtol=1e-4 if key == "loss" else 1e-3)
-    assert [line["batch"] for line in told[name]] == [line["batch"] for line in told["1"]]
+    assert [line["batches"] for line in told[name]] == [line["batches"] for line in told["1"]]

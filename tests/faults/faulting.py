@@ -2,12 +2,15 @@
 
 import hashlib
 import pathlib
+import re
 import time
 
 import numpy as np
 import orbax.checkpoint as ocp
 from running import read_metrics
 
+from zsar_jax.saved.manifest import read_manifest
+from zsar_jax.saved.steps import FOLDER, whole_steps
 from zsar_jax.train.log import TIMINGS
 
 LOOK_SECONDS = 0.02
@@ -34,20 +37,45 @@ def last_step(workdir):
 
 
 def facts(workdir):
-  """What two equal runs have in common: every metric but timings, with a digest of each batch's video ids, and the last state."""
+  """What two equal runs have in common: every metric but timings, with a digest of each batch's videos, and the last step saved."""
   lines = {kind: read_metrics(workdir, kind) for kind in ("train", "validation")}
   for line in [line for of_kind in lines.values() for line in of_kind.values()]:
     for name in TIMINGS:
       line.pop(name, None)
-  return lines | {"state": digest(workdir)}
+  folder = checkpoints(workdir) / str(newest_step(workdir))
+  return lines | {"saved": read_manifest(folder).facts, "state": digest(folder)}
 
 
-def digest(workdir):
-  """{array: hash} of the newest step: parameters, statistics, optimizer and counters, as they lie on disk."""
-  folder = pathlib.Path(workdir) / "checkpoints"
-  newest = max((path for path in folder.iterdir() if path.name.isdigit()), key=lambda path: int(path.name))
+def checkpoints(workdir):
+  return pathlib.Path(workdir) / FOLDER
+
+
+def newest_step(workdir):
+  """The newest whole step, 0 where there is none."""
+  return max(whole_steps(checkpoints(workdir)), default=0)
+
+
+def unfinished_steps(workdir):
+  """The steps that a save was at when the run ended."""
+  return [int(path.name.split(".")[2]) for path in checkpoints(workdir).glob(".unfinished.*")]
+
+
+def restored_step(out):
+  """Where a run went on, by its stdout; 0: it began."""
+  return max(
+    (int(number) for number in re.findall(r"^restored step (\d+) of ", out, re.MULTILINE)), default=0
+  )
+
+
+def digests(workdir):
+  """{step: digest of its state} of all whole steps."""
+  return {step: digest(checkpoints(workdir) / str(step)) for step in whole_steps(checkpoints(workdir))}
+
+
+def digest(folder):
+  """{array: hash} of a saved step: parameters, statistics, optimizer and counters, as they lie on disk."""
   with ocp.StandardCheckpointer() as checkpointer:
-    tree = checkpointer.restore((newest / "state").absolute())
+    tree = checkpointer.restore((folder / "state").absolute())
   import jax
 
   leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
