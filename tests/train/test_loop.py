@@ -4,6 +4,7 @@ import itertools
 import json
 import pathlib
 import shutil
+import signal
 
 import jax
 import numpy as np
@@ -15,10 +16,12 @@ from zsar_jax.data.index import RecordError
 from zsar_jax.errors import InputError
 from zsar_jax.lock import exclusive
 from zsar_jax.methods import make_method
+from zsar_jax.saved.manifest import read_manifest
 from zsar_jax.train.checkpoint import Checkpoints
 from zsar_jax.train.loop import train
 from zsar_jax.train.nonfinite import Diverged
 from zsar_jax.train.sharding import make_mesh
+from zsar_jax.train.signals import Stopped
 from zsar_jax.train.state import make_network, make_stages
 from zsar_jax.types import ClipBatch
 
@@ -152,6 +155,26 @@ def test_a_new_best_is_saved_whenever_it_is_found(tmp_path):
   keys = {"train__joint__steps": "8", "checkpoint__keep": "1", "checkpoint__every_steps": "0"} | FEATURES
   run(tmp_path, Features(), lambda *_: next(scores), **keys)
   assert saved_steps(tmp_path) == [6, 8]
+
+
+def test_a_stop_before_validation_is_made_up_for_and_the_checkpoint_told(tmp_path):
+  class SignalAt5(Features):
+    def frames(self, step, rng):
+      if step == 5:
+        signal.raise_signal(signal.SIGTERM)
+      return super().frames(step, rng)
+
+  keys = {"train__joint__steps": "12", "checkpoint__keep": "1", "checkpoint__every_steps": "4", **FEATURES}
+  keys |= {"logging__validate_every_steps": "1"}
+  with pytest.raises(Stopped):
+    run(tmp_path, SignalAt5(), lambda stage, state, alive: float(state.step), **keys)
+  stopped = saved_steps(tmp_path)[-1]
+  assert [line["step"] for line in lines_of(tmp_path, "validation")] == list(range(1, stopped))
+  run(tmp_path, Features(), lambda stage, state, alive: 100.0 - float(state.step), **keys)
+  assert [line["step"] for line in lines_of(tmp_path, "validation")] == list(range(1, 13))
+  assert saved_steps(tmp_path) == [stopped, 12]  # the best, which nobody knew when it was saved
+  facts = read_manifest(tmp_path / f"checkpoints/{stopped}").facts
+  assert (facts.validation, facts.best) == (100.0 - stopped, 100.0 - stopped)
 
 
 def test_metrics_are_means_over_the_steps_since_the_line_before_also_over_a_stop(tmp_path):

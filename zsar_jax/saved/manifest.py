@@ -66,6 +66,23 @@ def write_manifest(folder: pathlib.Path, step: int, facts: Facts) -> None:
   sync_below(folder)
 
 
+def amend_facts(folder: pathlib.Path, validation: float | None, best: float | None) -> None:
+  """Changes `validation` and `best` of a step that was saved before they were known; the files stay as they are.
+
+  Raises:
+    ManifestError: as `read_manifest`.
+    OSError: the manifest cannot be written.
+  """
+  manifest = read_manifest(folder)
+  body = json.loads(_read(folder / FILE))
+  body["facts"] = manifest.facts._replace(validation=validation, best=best)._asdict()
+  beside = folder / f".{FILE}.new"
+  beside.write_bytes(signed(body))
+  sync(beside)
+  os.replace(beside, folder / FILE)
+  sync(folder)
+
+
 def signed(body: dict[str, Any]) -> bytes:
   """The bytes of a manifest that says `body`, with the SHA-256 of all the rest in it."""
   rest = {key: value for key, value in body.items() if key != "sha256"}

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 
 from zsar_jax.errors import InputError
 from zsar_jax.files import parse_json
-from zsar_jax.saved.manifest import ARRAYS, Facts, byte_problems, read_manifest
+from zsar_jax.saved.manifest import ARRAYS, Facts, ManifestError, amend_facts, byte_problems, read_manifest
 from zsar_jax.saved.steps import FOLDER, clean, kept, remove, set_aside, step_folders, whole_steps
 from zsar_jax.train.arrays import MisfitError, host_copy, read_arrays
 from zsar_jax.train.saving import Folder, SaveError, write_step
@@ -84,6 +84,20 @@ class Checkpoints:
     arrays, facts = host_copy(state._asdict()), _plain(facts)
     self._thread = threading.Thread(target=self._write, args=(step, arrays, facts), name=f"save step {step}")
     self._thread.start()
+
+  def amend(self, step: int, validation: float, best: float | None) -> None:
+    """Tells a saved step its validation, which was not known when it was saved.
+
+    Raises:
+      SaveError: its manifest cannot be written.
+    """
+    if not self._writes:
+      return
+    self._wait()
+    try:
+      amend_facts(self.directory / str(step), validation, best)
+    except (OSError, ManifestError) as error:
+      raise SaveError(f"the manifest of {self.directory / str(step)} cannot be written: {error}") from error
 
   def check(self) -> None:
     """Raises SaveError if a save in the background has failed. Never waits."""

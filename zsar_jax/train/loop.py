@@ -157,10 +157,11 @@ class _Run:
     return done % self.config.logging.validate_every_steps == 0 or any(done == s.end for s in self.stages)
 
   def _make_up_for(self, state: TrainState, done: int) -> None:
-    """Validates a restored state if the run was stopped when that was due."""
+    """Validates a restored state if the run was stopped when that was due, and tells its checkpoint."""
     if done and self._validates_at(done) and not agree(int(self.log.has(done, "validation"))):
-      self._validate(stage_at(self.stages, done - 1), state, done)
-      self.improved = False  # it is saved already
+      stage = stage_at(self.stages, done - 1)
+      self._validate(stage, state, done, late=True)
+      self.improved = False
 
   def _settle(self) -> None:
     """Waits for the step before the one just sent, which keeps the device busy meanwhile, and looks at its health."""
@@ -197,7 +198,8 @@ class _Run:
     rows = [np.asarray(self.batches.rows(step), np.int64) for step in range(first, done)]
     return hashlib.sha256(np.concatenate(rows).tobytes()).hexdigest()[:12]
 
-  def _validate(self, stage: Stage, state: TrainState, done: int) -> None:
+  def _validate(self, stage: Stage, state: TrainState, done: int, late: bool = False) -> None:
+    """`late`: the state is saved already. Its checkpoint is told first, so that a kill in between costs another validation alone."""
     self._settle()
     with self.progress.aside():
       top1 = self.validate(stage, state, self.watchdog.alive)
@@ -205,6 +207,8 @@ class _Run:
       self.validated = (done, top1)
       if math.isfinite(top1) and (self.best is None or top1 > self.best):
         self.best, self.improved = top1, self.config.checkpoint.keep_best > 0
+    if late and self.validated:
+      self.checkpoints.amend(done, top1, self.best)
     self.log.write(done, "validation", {"phase": stage.phase.name, "top1": top1})
     self.progress.show_validation(top1)
 
