@@ -7,6 +7,9 @@ from running import DEMOS, arguments, demo_keys, ended, read_metrics, start, sta
 REST, E2E = DEMOS
 # Small rates: with large ones training magnifies the rounding of another order of summation tenfold every few steps.
 RATES = {"train__joint__learning_rate": 5e-5, "train__warmup__learning_rate": 5e-5}
+# The loss is continuous, its gradient is not: where the input of a ReLU is within rounding of 0 it jumps. Parameters moved by 1e-7 on
+# one device move E2E's gradient norm by 2e-4 and its loss by 1e-7. Sums over devices or micro-batches that are wrong are wrong by factors.
+RTOL = {"loss": 1e-4, "grad_norm": 1e-2}
 ACCUMULATED = {"train__batch_size": 32, "train__accumulate": 2}
 GROUPS = {"train__batch_size": 16, "model__bn_group_size": 2}
 BOTH = ACCUMULATED | {"model__bn_group_size": 2}
@@ -47,5 +50,5 @@ def test_twenty_steps(config, how, data_dir, tmp_path):
       got, expected = ([line[key] for line in told[which]] for which in (name, "1"))
       assert len(got) == 20
       print(f"{config} {name} {key}: {np.max(np.abs(np.divide(got, expected) - 1)):.2e}")
-      np.testing.assert_allclose(got, expected, rtol=1e-4 if key == "loss" else 1e-3)
+      np.testing.assert_allclose(got, expected, rtol=RTOL[key])
     assert [line["batches"] for line in told[name]] == [line["batches"] for line in told["1"]]
