@@ -1,11 +1,12 @@
 """TensorBoard events."""
 
-import contextlib
 import pathlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from zsar_jax.train.checkpoint import SaveError
+from zsar_jax.train.saving import telling
+
+WITHOUT = ", or do without TensorBoard: --config.logging.tensorboard=false"
 
 
 class Events:
@@ -22,7 +23,7 @@ class Events:
     from tensorboardX.proto.event_pb2 import Event, SessionLog
 
     self._folder = workdir / "events"
-    with self._told():
+    with telling(self._folder, WITHOUT):
       self._folder.mkdir(exist_ok=True)
       self._writer = EventsWriter(str(self._folder / "events"))
       start = SessionLog(status=SessionLog.START)
@@ -33,21 +34,11 @@ class Events:
     from tensorboardX.proto.event_pb2 import Event
     from tensorboardX.summary import scalar
 
-    with self._told():
+    with telling(self._folder, WITHOUT):
       for name, value in scalars.items():
         self._writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(name, value)))
       self._writer.flush()
 
   def close(self) -> None:
-    with self._told():
+    with telling(self._folder, WITHOUT):
       self._writer.close()
-
-  @contextlib.contextmanager
-  def _told(self) -> Iterator[None]:
-    try:
-      yield
-    except OSError as error:
-      raise SaveError(
-        f"{self._folder} cannot be written ({error.strerror}); make room or mend the folder and start the same command again, or do "
-        "without TensorBoard: --config.logging.tensorboard=false"
-      ) from error

@@ -11,8 +11,8 @@ from typing import Any, TextIO
 import jax
 
 from zsar_jax.files import parse_json, write_text
-from zsar_jax.train.checkpoint import SaveError
 from zsar_jax.train.events import Events
+from zsar_jax.train.saving import telling
 
 TIMINGS = (
   "time",
@@ -36,7 +36,7 @@ class MetricsLog:
     self._file: TextIO | None = None
     self._events: Events | None = None
     if jax.process_index() == 0:
-      with self._told():
+      with telling(self._path):
         _drop_after(self._path, first_step)
         self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115
       self._events = Events(workdir, first_step + 1) if tensorboard else None
@@ -48,7 +48,7 @@ class MetricsLog:
     texts = {k: v for k, v in values.items() if isinstance(v, str)}
     line = {"step": step, "kind": kind, "time": round(time.time(), 3), **texts, **finite}
     if self._file:
-      with self._told():
+      with telling(self._path):
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
     if self._events:
@@ -64,20 +64,11 @@ class MetricsLog:
     """Waits until everything is on disk."""
     try:
       if self._file:
-        with self._told():
+        with telling(self._path):
           self._file.close()
     finally:
       if self._events:
         self._events.close()
-
-  @contextlib.contextmanager
-  def _told(self) -> Iterator[None]:
-    try:
-      yield
-    except OSError as error:
-      raise SaveError(
-        f"{self._path} cannot be written ({error.strerror}); make room or mend the folder and start the same command again"
-      ) from error
 
 
 def _drop_after(path: pathlib.Path, step: int) -> None:

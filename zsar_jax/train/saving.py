@@ -42,6 +42,17 @@ class SaveError(RuntimeError):
   """A step cannot be written. Commands print it, one line with path, reason and what to do, and exit with 1."""
 
 
+@contextlib.contextmanager
+def telling(path: pathlib.Path, otherwise: str = "") -> Iterator[None]:
+  """Turns what a file system refuses inside into a SaveError; `otherwise` is what else can be done about it."""
+  try:
+    yield
+  except OSError as error:
+    raise SaveError(
+      f"{path} cannot be written ({error.strerror}); make room or mend the folder and start the same command again{otherwise}"
+    ) from error
+
+
 class Folder:
   """The folder that steps are written to, held open: one that is removed, or put in its place, is told from it."""
 
