@@ -10,12 +10,13 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "zsar_jax"
 OPTIONAL = ("tensorflow", "tensorflow_datasets", "gensim", "av", "matplotlib", "torch")
-BASE = {"types", "errors", "files", "lock", "python_files"}
+BASE = {"types", "errors", "files", "descriptors", "lock", "python_files"}
 # What each package may import from zsar_jax.
 ALLOWED = {
   "types": set(),
   "errors": set(),
   "files": set(),
+  "descriptors": set(),
   "lock": {"errors"},
   "python_files": {"errors"},
   "config": BASE | {"config_checks", "config_values"},

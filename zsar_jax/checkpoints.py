@@ -21,7 +21,7 @@ from rich.table import Table
 from zsar_jax import commands
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.files import write_text
-from zsar_jax.saved.manifest import byte_problems, read_manifest, size_problems
+from zsar_jax.saved.manifest import byte_problems, read_manifest, shortened, size_problems
 from zsar_jax.saved.steps import ASIDE, FOLDER, kept, leftovers, ranked, remove, step_folders, whole_steps
 from zsar_jax.train.checkpoint import CheckpointError
 from zsar_jax.train.saving import Folder, SaveError, copy_step
@@ -36,7 +36,7 @@ def print_list(workdir: pathlib.Path) -> None:
   table = Table("step", "saved (UTC)", "MB", "validation", "", "state", title=str(workdir / FOLDER))
   for step, folder in folders.items():
     if step not in whole:
-      table.add_row(str(step), "", "", "", "", _shortened(size_problems(folder)))
+      table.add_row(str(step), "", "", "", "", shortened(size_problems(folder)))
       continue
     manifest = whole[step]
     validation = manifest.facts.validation
@@ -108,7 +108,7 @@ def copy(workdir: pathlib.Path, to: pathlib.Path, step: int | None = None) -> No
   chosen = _newest_good(folders if step is None else {step: folders[step]})
   if chosen is None:
     raise _none_good(workdir) if step is None else CheckpointError(
-      f"step {step} of {workdir / FOLDER} is bad: {_shortened(byte_problems(folders[step]))}; leave out --step to copy a good one"
+      f"step {step} of {workdir / FOLDER} is bad: {shortened(byte_problems(folders[step]))}; leave out --step to copy a good one"
     )  # fmt: skip
   texts = _read_beside(workdir)
   problems = (
@@ -148,7 +148,7 @@ def _good_and_kept(workdir: pathlib.Path, keep: int, keep_best: int) -> set[int]
       return chosen
     good |= chosen - bad
     for step in bad:
-      print(f"step {step}: bad: {_shortened(problems[step])}")
+      print(f"step {step}: bad: {shortened(problems[step])}")
       del validations[step]
   raise _none_good(workdir)
 
@@ -158,7 +158,7 @@ def _newest_good(folders: dict[int, pathlib.Path]) -> int | None:
     problems = byte_problems(folders[step])
     if not problems:
       return step
-    print(f"step {step} is passed over: {_shortened(problems)}", file=sys.stderr)
+    print(f"step {step} is passed over: {shortened(problems)}", file=sys.stderr)
   return None
 
 
@@ -174,10 +174,6 @@ def _text(path: pathlib.Path) -> str:
     return path.read_text(encoding="utf-8")
   except (OSError, ValueError) as error:
     raise InputError(f"{path} cannot be read: {error}") from error
-
-
-def _shortened(problems: list[str]) -> str:
-  return problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
 
 
 def _none_good(workdir: pathlib.Path) -> CheckpointError:

@@ -31,16 +31,22 @@ def two_go_on(argv, newest):
   assert ends[1][1] == ""
 
 
+def kill(victim, number, other):
+  """Kills process `number`; the other ends in time and names it. What became of the victim."""
+  victim.kill()
+  killed = time.monotonic()
+  code, out, err = ended(other)
+  assert time.monotonic() - killed < LONG["safety__heartbeat_seconds"] + 5
+  assert code == 4, err
+  assert number == 1 or out == "", "only the first process prints"
+  assert f"process {number} of 2 (host {os.uname().nodename}, pid {victim.pid}) is gone" in err
+  return ended(victim)
+
+
 def test_one_is_killed_the_other_names_it_and_both_go_on_later(features_dir, tmp_path):
   first, second = start_two(command(tmp_path, features_dir))
   wait_for_step(tmp_path, 30, first)
-  second.kill()
-  killed = time.monotonic()
-  code, _, err = ended(first)
-  assert time.monotonic() - killed < LONG["safety__heartbeat_seconds"] + 5
-  assert code == 4, err
-  assert ended(second)[:2] == (-signal.SIGKILL, "")
-  assert f"process 1 of 2 (host {os.uname().nodename}, pid {second.pid}) is gone" in err
+  assert kill(second, 1, first)[:2] == (-signal.SIGKILL, "")
   reached, newest = last_step(tmp_path), newest_step(tmp_path)
   assert newest >= 20
   argv = [*command(tmp_path, features_dir, train__joint__steps=reached), "--force"]
@@ -87,14 +93,7 @@ def leaves(tree, path=()):
 def test_the_first_is_killed(features_dir, tmp_path):
   first, second = start_two(command(tmp_path, features_dir))
   wait_for_step(tmp_path, 30, first)
-  first.kill()
-  killed = time.monotonic()
-  code, out, err = ended(second)
-  assert time.monotonic() - killed < LONG["safety__heartbeat_seconds"] + 5
-  assert ended(first)[0] == -signal.SIGKILL
-  assert out == ""
-  assert code == 4, err
-  assert f"process 0 of 2 (host {os.uname().nodename}, pid {first.pid}) is gone" in err
+  assert kill(first, 0, second)[0] == -signal.SIGKILL
 
 
 @pytest.mark.slow

@@ -122,6 +122,11 @@ def byte_problems(folder: pathlib.Path) -> list[str]:
   return _problems(folder, hashed=True)
 
 
+def shortened(problems: list[str]) -> str:
+  """The first problem, and how many more there are."""
+  return problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+
+
 def sync_below(folder: pathlib.Path) -> None:
   """Makes every file and folder in `folder` durable, and `folder` itself."""
   for parent, _, files in os.walk(folder, onerror=_raise):

@@ -12,9 +12,18 @@ from jax.sharding import Mesh
 
 from zsar_jax.errors import InputError
 from zsar_jax.files import parse_json
-from zsar_jax.saved.manifest import ARRAYS, Facts, ManifestError, amend_facts, byte_problems, read_manifest
+from zsar_jax.saved.manifest import (
+  ARRAYS,
+  Facts,
+  ManifestError,
+  amend_facts,
+  byte_problems,
+  read_manifest,
+  shortened,
+)
 from zsar_jax.saved.steps import FOLDER, clean, kept, remove, set_aside, step_folders, whole_steps
 from zsar_jax.train.arrays import MisfitError, host_copy, read_arrays
+from zsar_jax.train.distributed import agree, is_first
 from zsar_jax.train.saving import Folder, SaveError, write_step
 from zsar_jax.train.sharding import place_everywhere
 from zsar_jax.train.state import Network, Stage, TrainState, init_state, stage_at
@@ -55,7 +64,7 @@ class Checkpoints:
   def __init__(self, workdir: pathlib.Path, keep: int, keep_best: int = 1, *, read_only: bool = False):
     self.directory = workdir / FOLDER
     self._keep, self._keep_best = keep, keep_best
-    self._writes = not read_only and jax.process_index() == 0
+    self._writes = not read_only and is_first()
     self._thread: threading.Thread | None = None
     self._failure: SaveError | None = None  # of the last save, not told yet
     if self._writes:
@@ -124,7 +133,7 @@ class Checkpoints:
     """
     failures: dict[int, str] = {}
     while True:
-      step = _from_first(self._newest_good(failures) if jax.process_index() == 0 else 0)
+      step = agree(self._newest_good(failures) if is_first() else 0)
       if step == _NONE:
         return None
       if step == _UNREADABLE:
@@ -152,8 +161,7 @@ class Checkpoints:
       if not problems:
         return left[-1]
       if (self.directory / str(left[-1])).exists():  # else a run in progress has just deleted it
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        self._pass_over(left[-1], problems[0] + more, failures)
+        self._pass_over(left[-1], shortened(problems), failures)
 
   def _pass_over(self, step: int, reason: str, failures: dict[int, str]) -> None:
     failures[step] = reason
@@ -258,13 +266,6 @@ def _plain(facts: Facts) -> Facts:
   return Facts(
     int(facts.clips_read), validation, best, {key: float(value) for key, value in facts.totals.items()}
   )
-
-
-def _from_first(value: int) -> int:
-  """Process 0's value, in every process."""
-  if jax.process_count() == 1:
-    return value
-  return int(multihost_utils.broadcast_one_to_all(np.int32(value)))
 
 
 def _everywhere(value: bool) -> np.ndarray:

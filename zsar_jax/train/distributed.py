@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 
+from zsar_jax.descriptors import dropped
 from zsar_jax.train import signals
 from zsar_jax.train.launch import Launch, add_arguments, launch
 from zsar_jax.train.peers import Peers
@@ -54,7 +55,7 @@ def joined(args: argparse.Namespace, heartbeat_seconds: float) -> Iterator[None]
   connections = meet(how.coordinator, how.num_processes, how.process, START_SECONDS)
   _peers = Peers(how.process, how.num_processes, connections, heartbeat_seconds)
   try:
-    with _silent_unless_first():
+    with contextlib.nullcontext() if is_first() else dropped(sys.stdout, 1):
       _start_jax(how, heartbeat_seconds)
       yield
   except signals.Stopped:
@@ -169,21 +170,3 @@ def _may_be_a_peers_fault(error: BaseException) -> bool:
       return True
     link = link.__cause__ or link.__context__
   return isinstance(error, Exception) and not type(error).__module__.startswith("zsar_jax.")
-
-
-@contextlib.contextmanager
-def _silent_unless_first() -> Iterator[None]:
-  """Sends stdout of the other processes nowhere: the descriptor itself, since C++ libraries print too."""
-  if is_first():
-    yield
-    return
-  sys.stdout.flush()
-  stdout = os.dup(1)
-  with open(os.devnull, "w", encoding="utf-8") as nowhere:
-    os.dup2(nowhere.fileno(), 1)
-  try:
-    yield
-  finally:
-    sys.stdout.flush()
-    os.dup2(stdout, 1)
-    os.close(stdout)

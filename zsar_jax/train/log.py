@@ -8,9 +8,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
-import jax
-
 from zsar_jax.files import parse_json, write_text
+from zsar_jax.train.distributed import is_first
 from zsar_jax.train.events import Events
 from zsar_jax.train.saving import telling
 
@@ -35,7 +34,7 @@ class MetricsLog:
     self._path = workdir / "metrics.jsonl"
     self._file: TextIO | None = None
     self._events: Events | None = None
-    if jax.process_index() == 0:
+    if is_first():
       with telling(self._path):
         _drop_after(self._path, first_step)
         self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115

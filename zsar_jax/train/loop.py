@@ -18,7 +18,7 @@ from zsar_jax.config import Config
 from zsar_jax.lock import exclusive
 from zsar_jax.train import nonfinite
 from zsar_jax.train.checkpoint import Checkpoints, Facts, SaveError
-from zsar_jax.train.distributed import agree
+from zsar_jax.train.distributed import agree, is_first
 from zsar_jax.train.feed import Feed
 from zsar_jax.train.log import MetricsLog
 from zsar_jax.train.progress import TrainProgress
@@ -67,7 +67,7 @@ def train(
     Diverged: the loss or the gradient is not finite; nothing of it was saved.
   """
   with contextlib.ExitStack() as stack:
-    if jax.process_index() == 0:
+    if is_first():
       workdir.mkdir(parents=True, exist_ok=True)
       taken = f"workdir {workdir} is being trained in by another process; wait for it or give another with --workdir"
       stack.enter_context(exclusive(workdir / ".training", taken))

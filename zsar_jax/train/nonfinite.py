@@ -6,9 +6,8 @@ import math
 import pathlib
 from collections.abc import Sequence
 
-import jax
-
 from zsar_jax.files import write_text
+from zsar_jax.train.distributed import is_first
 from zsar_jax.train.step import Health
 
 SHOWN = 16  # video ids in a message
@@ -40,7 +39,7 @@ def _dump(workdir: pathlib.Path, step: int, health: Health, ids: Sequence[str]) 
   file = workdir / "nonfinite" / f"step-{step:08d}.json"
   told = {"step": step, "loss": _text(loss), "grad_norm": _text(norm), "videos": list(ids)}
   where = str(file)
-  if jax.process_index() == 0:
+  if is_first():
     try:
       file.parent.mkdir(exist_ok=True)
       write_text(file, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
