@@ -39,12 +39,25 @@ def test_not_where_it_is_not_wanted_or_means_nothing(tmp_path, config, keys):
   assert with_tuned(load(), None) == load()
 
 
+def test_a_negative_gamma_lifts_the_seen_classes(tmp_path):
+  write(tmp_path, {"checkpoint": "abc", "chosen": CHOSEN | {"gamma": -0.2}})
+  tuned = read_tuned(load(), tmp_path)
+  assert tuned is not None
+  assert tuned.gamma == -0.2
+
+
 def test_no_file_is_no_tuning(tmp_path):
   assert read_tuned(load(), tmp_path) is None
 
 
 @pytest.mark.parametrize(
-  "held", [[], {"chosen": {}}, {"checkpoint": "a", "chosen": CHOSEN | {"num_neighbors": "x"}}]
+  "held",
+  [
+    [],
+    {"chosen": {}},
+    {"checkpoint": "a", "chosen": CHOSEN | {"num_neighbors": "x"}},
+    {"checkpoint": "a", "chosen": CHOSEN | {"gamma": float("inf")}},
+  ],
 )
 def test_another_file_of_that_name_is_refused(tmp_path, held):
   write(tmp_path, held)

@@ -1,6 +1,7 @@
 """`tuning.json` of a run: the transfer coefficients that `zsar_jax.tune` chose, read where prototypes are composed."""
 
 import dataclasses
+import math
 import pathlib
 import warnings
 from typing import Any, NamedTuple
@@ -35,7 +36,7 @@ def read_tuned(config: Config, workdir: pathlib.Path) -> Tuned | None:
     chosen = held["chosen"]
     coefficients = {"num_neighbors": _count(chosen, "num_neighbors"), "max_seen_per_unseen": _count(chosen, "max_seen_per_unseen"),
                     "distinctiveness": float(_number(chosen, "distinctiveness"))}  # fmt: skip
-    gamma = None if chosen["gamma"] is None else float(_number(chosen, "gamma"))
+    gamma = None if chosen["gamma"] is None else _gamma(chosen["gamma"])
     if not isinstance(held["checkpoint"], str):
       raise ValueError("'checkpoint' is no text")
     return Tuned(coefficients, gamma, held["checkpoint"])
@@ -44,6 +45,13 @@ def read_tuned(config: Config, workdir: pathlib.Path) -> Tuned | None:
       f"{file} is not what zsar_jax.tune writes ({type(error).__name__}: {error}): run it again, remove the file, or set "
       "--config.transfer.use_tuned=false"
     ) from error
+
+
+def _gamma(value: Any) -> float:
+  """Below 0 it lifts the seen classes."""
+  if type(value) not in (int, float) or not math.isfinite(value):
+    raise ValueError("'gamma' is no finite number")
+  return float(value)
 
 
 def _number(held: Any, key: str) -> int | float:
