@@ -13,6 +13,7 @@ from zsar_jax.data.feature_source import read_features
 from zsar_jax.data.jpeg import encode_jpegs
 from zsar_jax.data.record_source import read_record
 from zsar_jax.data.schema import DecodedVideo
+from zsar_jax.data.video_clips import ClipOptions, VideoClips, read_clips
 from zsar_jax.data.video_source import VideoError, VideoSource, open_file, resize
 from zsar_jax.data.worker import Worker, WorkerDied, WorkerTimeout
 
@@ -60,6 +61,10 @@ class Decoder:
   ) -> tuple[UInt8[np.ndarray, "T H W 3"], float]:
     """As `read_frames`."""
     return self.call(_read_frames, path, short_side, fps, timeout=timeout)
+
+  def clips(self, path: str, options: ClipOptions, *, timeout: float = 120.0) -> VideoClips:
+    """The clips of a video; arguments and errors as `video_clips.read_clips`."""
+    return self.call(read_clips, path, options, timeout=timeout)
 
   def call(self, function: Callable[..., Any], *args: Any, timeout: float) -> Any:
     """`function(*args)` in the process. Raises VideoError for whatever goes wrong in it, a timeout and a crash included."""

@@ -1,7 +1,8 @@
 """One open video or still image: its frames at the wanted rate and size. Runs in a worker process (see `decode.py`)."""
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Container, Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 MISSING_FRAMES_TOLERATED = 2
 # A segment that ends with the file may miss so much of what the header says (seconds).
 MISSING_SECONDS_TOLERATED = 1.0
+_THREAD = threading.local()
 
 
 class VideoError(Exception):
@@ -24,9 +26,10 @@ class VideoSource:
     short_side: pixels of the shorter side of the frames; None keeps the size.
     fps: at most so many frames a second; None keeps all.
     start, end: seconds of the segment to read; None: to the end.
+    formats: names of the container formats that are read, with commas between; empty: whatever ffmpeg knows.
 
   Raises:
-    VideoError: unreadable, no video stream.
+    VideoError: unreadable, of another format, no video stream.
   """
 
   def __init__(
@@ -36,14 +39,20 @@ class VideoSource:
     fps: float | None,
     start: float = 0.0,
     end: float | None = None,
+    *,
+    formats: str = "",
   ):
     import av
 
     av.logging.set_level(None)
     self._error = av.FFmpegError
     self._short_side = short_side
+    allowed = {"format_whitelist": formats} if formats else {}
     try:
-      self._container: Any = av.open(path, metadata_errors="replace")
+      self._container: Any = av.open(path, metadata_errors="replace", container_options=allowed)
+    except av.ArgumentError as error:
+      told = "not a video of a known format" if formats else f"unreadable: {_why_not_opened(path, error)}"
+      raise VideoError(told) from error
     except (av.FFmpegError, OSError) as error:
       raise VideoError(f"unreadable: {_why_not_opened(path, error)}") from error
     if not self._container.streams.video:
@@ -65,18 +74,63 @@ class VideoSource:
     self.start = self.end = 0.0  # of the frames given, seconds
     self.height = self.width = 0
 
-  def frames(self) -> Iterator[Any]:
-    """Frames to keep, upright, in display order."""
+  def frames(
+    self, *, wanted: Container[int] | None = None, watch: Callable[[Any, float], None] | None = None
+  ) -> Iterator[Any]:
+    """Frames to keep, upright, in display order.
+
+    Args:
+      wanted: which of the frames to keep are given, counted from 0; None: all.
+      watch: called with every decoded frame and its time in seconds, kept or not.
+    """
+    kept = 0
     for number, (time, frame) in enumerate(self._in_segment()):
+      if watch is not None:
+        watch(frame, time)
       if number == 0:
         self.start = time
       self.end = time + 1 / self.source_fps
       # Frame n is kept when it is the first of its slot of the slower clock.
       if number == 0 or int(number * self._keep) > int((number - 1) * self._keep):
-        frame = _upright(frame)
-        if not self.height:
+        is_wanted = wanted is None or kept in wanted
+        if is_wanted or not kept:
+          frame = _upright(frame)
+        if not kept:
           self.height, self.width = scaled(frame.height, frame.width, self._short_side)
-        yield frame
+        if is_wanted:
+          yield frame
+        kept += 1
+
+  def num_kept(self, num: int) -> int:
+    """How many of `num` decoded frames `frames` keeps."""
+    slots = (np.arange(num) * self._keep).astype(np.int64)
+    return min(num, 1) + int((slots[1:] > slots[:-1]).sum())
+
+  @property
+  def num_decoded(self) -> int:
+    """Frames so far, those before the segment and those that were not kept included."""
+    return self._decoded
+
+  @property
+  def declared_size(self) -> tuple[int, int]:
+    """Height and width in pixels by the header; 0 where it does not say."""
+    return self._stream.codec_context.height, self._stream.codec_context.width
+
+  @property
+  def declared_seconds(self) -> float:
+    """The length by the header; 0 where it does not say."""
+    of_stream = float((self._stream.duration or 0) * self._stream.time_base)
+    return of_stream if of_stream > 0 else max((self._container.duration or 0) / 1e6, 0.0)
+
+  def packet_times(self) -> Iterator[float | None]:
+    """The time in seconds of every packet that holds a frame, None where it has none; nothing is decoded."""
+    began = float((self._stream.start_time or 0) * self._stream.time_base)
+    try:
+      for packet in self._container.demux(self._stream):
+        if packet.size and not packet.is_discard:
+          yield None if packet.pts is None else float(packet.pts * packet.time_base) - began
+    except self._error as error:
+      raise VideoError(f"unreadable: {_words(error)}") from error
 
   def _in_segment(self) -> Iterator[tuple[float, Any]]:
     start, end = self._segment
@@ -151,11 +205,14 @@ class VideoSource:
     if self._last + MISSING_SECONDS_TOLERATED < asked:
       raise VideoError(f"fewer frames than declared: it ends at {self._last:.1f} of {declared:.1f} s")
 
+  def close(self) -> None:
+    self._container.close()
+
   def __enter__(self) -> "VideoSource":
     return self
 
   def __exit__(self, *exc_info) -> None:
-    self._container.close()
+    self.close()
 
 
 def open_file(path: str) -> BinaryIO:
@@ -168,9 +225,15 @@ def open_file(path: str) -> BinaryIO:
 
 def resize(frame: Any, height: int, width: int, pixel_format: str) -> Any:
   """The frame at another size, antialiased, in full-range BT.601 as JPEG stores it."""
+  from av.video.reformatter import VideoReformatter
+
+  # The frame's own `reformat` sets its filters up anew for every frame, which takes ten times as long as using them.
+  if not hasattr(_THREAD, "reformatter"):
+    _THREAD.reformatter = VideoReformatter()
   # AREA averages all the source pixels under one of ours: no aliasing.
   shrinks = height < frame.height
-  return frame.reformat(
+  return _THREAD.reformatter.reformat(
+    frame,
     width,
     height,
     pixel_format,
