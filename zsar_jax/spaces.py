@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from zsar_jax.embedding import SetEmbeddings
+from zsar_jax.methods.meaning import nearest_meaning
 from zsar_jax.session import Session
 from zsar_jax.types import ClassSet, Prototypes, VideoEmbeddings
-from zsar_jax.zeroshot.metrics import unit
 from zsar_jax.zeroshot.protocols import PrototypesFor
 
 Vectors = Float[np.ndarray, "V D"]
@@ -51,10 +51,9 @@ def make_space(
     return Space(name, names, names, of_seen, _said, _as_they_are)
   if seen_visual is None:
     return Space(name, names, names, of_seen, _own, _as_they_are)
-  units = unit(seen_visual)
 
   def nearest_name(vectors: Vectors) -> Vectors:
-    return seen.semantic_embeddings[(unit(np.asarray(vectors, np.float32)) @ units.T).argmax(1)]
+    return nearest_meaning(vectors, seen_visual, seen.semantic_embeddings)
 
   return Space(name, names, names, of_seen, _own, nearest_name)
 

@@ -45,11 +45,16 @@ def make_backbone(config: Config, rngs: nnx.Rngs) -> Backbone:
   if model.backbone == "features":
     return BACKBONES["features"](model.num_features, rngs=rngs, dtype=jnp.dtype(model.dtype))
   make, dtype = BACKBONES[model.backbone], jnp.dtype(model.dtype)
-  images = nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0))).num_dims == 2
-  group = model.bn_group_size * (config.data.num_frames if images else 1)
+  group = model.bn_group_size * (config.data.num_frames if reads_images(config) else 1)
   return make(
     rngs=rngs, dtype=dtype, bn_group_size=group or None, remat=model.remat, conv_impl=model.conv_impl
   )
+
+
+def reads_images(config: Config) -> bool:
+  """Whether `model.backbone` is 2-D: it sees single frames, not clips or precomputed features."""
+  make = BACKBONES[config.model.backbone]
+  return config.model.backbone != "features" and nnx.eval_shape(lambda: make(rngs=nnx.Rngs(0))).num_dims == 2
 
 
 def freezing(config: Config) -> Freeze:

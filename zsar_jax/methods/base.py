@@ -29,6 +29,17 @@ class ClipEmbeddings(NamedTuple):
   )  # the mean word vector of what the word head says; None where nothing says it
 
 
+class Halves(NamedTuple):
+  """`embed` cut in two after the frame encoder, so that clips which share a frame share its features."""
+
+  frame_features: Callable[
+    [Any, Float[Array, "F H W C"]], Float[Array, "F P"]
+  ]  # of a model and normalised frames
+  embed_features: Callable[
+    [Any, Float[Array, "B T P"]], Float[Array, "B D"]
+  ]  # of the same model and clips of features
+
+
 Loss = Callable[[Any, Clips, nnx.Rngs], tuple[Array, dict[str, Array]]]
 Scores = Callable[[Any, Float[Array, "B N T H W C"]], Float[Array, "B K"]]
 
@@ -72,6 +83,9 @@ class Method(Protocol):
     self, model: Any, frames: Float[Array, "B F ..."], positions: Int[Array, "B N T"]
   ) -> ClipEmbeddings:
     """The same of clips cut from F frames a video, `positions` saying which, in every space that needs the model."""
+
+  def halves(self) -> Halves | None:
+    """`embed` in two halves; None where its encoder reads clips, not single frames."""
 
   def prototypes(self, unseen: ClassSet, seen_visual: Float32[np.ndarray, "S D"] | None) -> Prototypes:
     """One vector per unseen class; `seen_visual` are the seen classes' mean embeddings, where `space` is visual."""

@@ -62,6 +62,9 @@ class E2EMethod:
   ) -> ClipEmbeddings:
     return ClipEmbeddings(self.embed(model, gather_clips(frames, positions)), None)
 
+  def halves(self) -> None:
+    """None: E2E reads clips."""
+
   def prototypes(self, unseen: ClassSet, seen_visual: Float32[np.ndarray, "S D"] | None = None) -> Prototypes:
     """The unseen classes' word vectors."""
     return Prototypes(unseen.names, unseen.semantic_embeddings, self.space)

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, Float32, Int
 
 from zsar_jax.classes.vocabulary import FIRST_WORD, vocabulary, word_table
 from zsar_jax.config import Config
-from zsar_jax.methods.backbone import freezing, make_backbone
-from zsar_jax.methods.base import ClipEmbeddings, Clips, Phase
+from zsar_jax.methods.backbone import freezing, make_backbone, reads_images
+from zsar_jax.methods.base import ClipEmbeddings, Clips, Halves, Phase
 from zsar_jax.models.rest import PAD_ID, ResT, mask_words
 from zsar_jax.types import ClassSet, Prototypes
 from zsar_jax.zeroshot.compose import transfer
@@ -126,6 +126,10 @@ class ResTMethod:
       words = self._mean_word_vector(output.word_logits)
     return ClipEmbeddings(output.visual.astype(jnp.float32), words)
 
+  def halves(self) -> Halves | None:
+    """Two where the backbone is 2-D."""
+    return Halves(_frame_features, _embed_features) if reads_images(self.config) else None
+
   def _mean_word_vector(self, logits: Float[Array, "B N L V"]) -> Float[Array, "B N E"]:
     """Under the distribution of words; a position counts as often as seen names have a word there."""
     probability = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)[..., FIRST_WORD:]
@@ -147,6 +151,15 @@ class ResTMethod:
       max_uses_per_seen=transfer_config.max_uses_per_seen or None,
       solver=transfer_config.solver,
     )
+
+
+def _frame_features(model: ResT, frames: Float[Array, "F H W C"]) -> Float[Array, "F P"]:
+  return model.frame_features(frames[:, None], train=False)[:, 0]
+
+
+def _embed_features(model: ResT, features: Float[Array, "B T P"]) -> Float[Array, "B D"]:
+  words = model.unknown_words(len(features))
+  return model.from_features(features, words, train=False).visual.astype(jnp.float32)
 
 
 def _one_clip(frames: Float[Array, "B N T H W C"]) -> Float[Array, "B T H W C"]:

@@ -148,7 +148,7 @@ def _folded_3d(conv2d, x, w, stride, padding, precision):
   for i in range(kt):
     tap = x[:, i : i + st * (t_out - 1) + 1 : st]
     total = total + conv2d(tap.reshape(-1, *tap.shape[2:]), w[i], (sh, sw), (ph, pw), precision)
-  return total.reshape(len(x), t_out, *total.shape[1:])
+  return total.reshape(x.shape[0], t_out, *total.shape[1:])
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))

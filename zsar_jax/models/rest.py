@@ -160,7 +160,7 @@ class ResT(nnx.Module):
     Text is left out, for under the mask it cannot change [CLS]; variants that read words get [MASK] at every position.
     """
     features = self.frame_features(frames, train=False)
-    return self.from_features(features, self.unknown_words(len(frames)), train=False)
+    return self.from_features(features, self.unknown_words(frames.shape[0]), train=False)
 
   def unknown_words(self, batch: int, wanted: bool = False) -> Int[Array, "B L"] | None:
     """What stands for the words of unlabelled videos: [MASK]s where the variant reads words or they are wanted, else nothing."""

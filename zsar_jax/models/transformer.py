@@ -177,7 +177,7 @@ class CrossModalEncoder(nnx.Module):
     if num_visual > self.num_frames:
       raise ValueError(f"ResT: {num_visual} frames, but it was built with num_frames={self.num_frames}")
     frames = frames + self.frame_position_embedding[:num_visual].astype(self.dtype)
-    cls = jnp.broadcast_to(self.cls_embedding[...].astype(self.dtype), (len(frames), 1, frames.shape[-1]))
+    cls = jnp.broadcast_to(self.cls_embedding[...].astype(self.dtype), (frames.shape[0], 1, frames.shape[-1]))
     return jnp.concatenate([cls, frames], 1) + self.modality_embedding[0].astype(self.dtype)
 
   def _word_tokens(self, words):

@@ -36,7 +36,7 @@ class VGG(nnx.Module):
     for stage in self.stages:
       x = apply_remat(stage, x, train) if self.remat else stage(x, train)
     x = adaptive_mean_pool(x, POOLED)
-    return jnp.moveaxis(x, -1, 1).reshape(len(x), -1)
+    return jnp.moveaxis(x, -1, 1).reshape(x.shape[0], -1)
 
 
 def vgg16(

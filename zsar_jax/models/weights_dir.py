@@ -3,10 +3,9 @@
 import functools
 import hashlib
 import json
-import os
 import pathlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -18,6 +17,10 @@ from zsar_jax.errors import InputError, did_you_mean, raise_all
 from zsar_jax.files import is_file, is_folder, json_digest, parse_json, write_text
 from zsar_jax.models import BACKBONES
 from zsar_jax.models.backbone import Backbone
+from zsar_jax.saved.bundles import CLASSES as BUNDLE_CLASSES
+from zsar_jax.saved.bundles import FACTS as BUNDLE_FACTS
+from zsar_jax.saved.bundles import PARAMETERS, bundle_problems
+from zsar_jax.saved.folders import hash_problems, hashes, swap_in, temporary_beside
 from zsar_jax.saved.manifest import ARRAYS as STATE
 from zsar_jax.saved.manifest import byte_problems
 from zsar_jax.saved.steps import FOLDER, step_folders
@@ -80,11 +83,11 @@ def save(weights: Weights, directory: pathlib.Path) -> None:
   """
   check_savable(directory)
   directory = directory.absolute()
-  temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+  temporary = temporary_beside(directory)
   try:
     temporary.mkdir(parents=True)
     _write(weights, temporary)
-    _swap_in(temporary, directory)
+    swap_in(temporary, directory)
   except OSError as error:
     raise InputError(
       f"{directory} cannot be written: {error.strerror or error}; give another place"
@@ -148,6 +151,27 @@ def read_run(workdir: pathlib.Path) -> RunState:
   raise InputError(
     "\n  - ".join([f"{workdir / FOLDER} holds no step that can be read; train first", *failures])
   )
+
+
+def read_exported(folder: pathlib.Path) -> tuple[RunState, tuple[str, ...] | None]:
+  """The whole model of a bundle (see `zsar_jax.export`), and the classes that it was trained on; None where these are unknown.
+
+  Raises:
+    InputError: files of it are missing or were changed (SHA-256), or cannot be read.
+  """
+  again = "export the model again, or fetch the folder anew"
+  raise_all(bundle_problems(folder), f"the exported model {folder} is not as it was written; {again}:")
+  arch, vectors = _config_of_run(folder)
+  try:
+    facts = parse_json((folder / BUNDLE_FACTS).read_text(encoding="utf-8"))
+    step, known = int(facts["step"]), bool(facts["pretrained_known"])
+    with np.load(folder / BUNDLE_CLASSES, allow_pickle=False) as arrays:
+      names = tuple(dict.fromkeys(map(str, arrays["known_names"])))
+    tree = _restore_model(folder / PARAMETERS)
+  except Exception as error:  # whatever Orbax and NumPy make of it
+    raise InputError(f"the exported model {folder} cannot be read ({_first_line(error)}); {again}") from error
+  _check_finite(tree, folder, step)
+  return RunState(arch, tree["params"], tree["batch_stats"], step, vectors), names if known else None
 
 
 def load_run(workdir: pathlib.Path) -> Weights:
@@ -222,12 +246,17 @@ def flat(tree: Mapping[Any, Any]) -> dict[str, Any]:
   return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in pairs}
 
 
+def save_arrays(tree: Mapping[str, Any], path: pathlib.Path) -> None:
+  """Nested dicts of numpy arrays as Orbax keeps them, in the new folder `path`; done when this returns."""
+  with ocp.StandardCheckpointer() as checkpointer:
+    checkpointer.save(path.absolute(), tree)
+    checkpointer.wait_until_finished()
+
+
 def _write(weights: Weights, directory: pathlib.Path) -> None:
   tree = {"params": weights.params, "batch_stats": weights.batch_stats, "rest": weights.rest}
   tree = jax.tree.map(np.asarray, tree)
-  with ocp.StandardCheckpointer() as checkpointer:
-    checkpointer.save(directory / ARRAYS, tree)
-    checkpointer.wait_until_finished()
+  save_arrays(tree, directory / ARRAYS)
   facts = {
     "format": _FORMAT,
     "arch": weights.arch,
@@ -235,17 +264,9 @@ def _write(weights: Weights, directory: pathlib.Path) -> None:
     "classes": weights.classes,
     "origin": weights.origin,
     "sha256": _digest(tree),
-    "files": dict(_hashes(directory / ARRAYS)),
+    "files": hashes(directory / ARRAYS),
   }
   write_text(directory / FACTS, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
-
-
-def _swap_in(temporary: pathlib.Path, directory: pathlib.Path) -> None:
-  old = temporary.with_suffix(".old")
-  if is_weights(directory):
-    directory.rename(old)
-  temporary.rename(directory)
-  shutil.rmtree(old, ignore_errors=True)
 
 
 def _digest(tree: Mapping[str, Any]) -> str:
@@ -255,12 +276,6 @@ def _digest(tree: Mapping[str, Any]) -> str:
     digest.update(f"{name} {leaf.dtype} {leaf.shape}\n".encode())
     digest.update(np.asarray(leaf, order="C").data)
   return digest.hexdigest()
-
-
-def _hashes(directory: pathlib.Path) -> Iterator[tuple[str, str]]:
-  for path in sorted(p for p in directory.rglob("*") if p.is_file()):
-    with path.open("rb") as file:
-      yield path.relative_to(directory).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_facts(directory: pathlib.Path) -> dict[str, Any]:
@@ -282,10 +297,10 @@ def _read_facts(directory: pathlib.Path) -> dict[str, Any]:
 
 
 def _check_files(directory: pathlib.Path, written: Mapping[str, str]) -> None:
-  there = dict(_hashes(directory / ARRAYS))
-  problems = [f"{directory / ARRAYS / name} was changed or is damaged" if name in there else f"{directory / ARRAYS / name} is missing"
-              for name, digest in written.items() if there.get(name) != digest]  # fmt: skip
-  problems += [f"{directory / ARRAYS / name} does not belong here" for name in there if name not in written]
+  try:
+    problems = hash_problems(directory / ARRAYS, written)
+  except OSError as error:
+    problems = [str(error)]
   raise_all(problems, f"{directory} is not as it was written; convert the weights again:")
 
 
