@@ -5,7 +5,6 @@ In `WORKDIR/seen_embeddings/STEP/` (`STEP-single` and the like with frames out o
 written last and says what they are of.
 """
 
-import hashlib
 import json
 import pathlib
 import shutil
@@ -17,6 +16,7 @@ from jaxtyping import Float, Float32, Int
 
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.files import parse_json, write_text
+from zsar_jax.saved.folders import file_hash
 
 ROWS_PER_FILE = 65_536
 
@@ -125,7 +125,7 @@ class SeenStore:
 
   def _hashes(self) -> dict[str, str]:
     """Of every array of the search: nothing else would show a changed one."""
-    return {file.name: _sha256(file) for file in sorted(self.folder.glob("*.npy"))}
+    return {file.name: file_hash(file) for file in sorted(self.folder.glob("*.npy"))}
 
   def _check_hashes(self) -> None:
     written = (self._read_origin() or {}).get("sha256")
@@ -182,8 +182,3 @@ def _told(key: str, held: Any, wanted: Any) -> str:
   if isinstance(wanted, list):
     return f"its {key} are others ({len(held) if isinstance(held, list) else 'none'}, here {len(wanted)})"
   return f"its {key} is {held!s:.200}, here {wanted}"
-
-
-def _sha256(file: pathlib.Path) -> str:
-  with file.open("rb") as contents:
-    return hashlib.file_digest(contents, "sha256").hexdigest()

@@ -17,11 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 from zsar_jax import commands, tuning
-from zsar_jax import config as configs
 from zsar_jax.config import Config
 from zsar_jax.errors import InputError
 from zsar_jax.files import write_text
-from zsar_jax.train.checkpoint import read_saved_config
+from zsar_jax.run_config import read_run_config
 from zsar_jax.zeroshot.search import Coefficients, SearchResult, search
 from zsar_jax.zeroshot.search_input import check_folds
 
@@ -77,15 +76,7 @@ def _main(argv: list[str]) -> None:
   )
   parser.add_argument("--seed", type=int, default=0, help="which classes are in which fold")
   args, rest = parser.parse_known_args(argv)
-  overrides = commands.parse_overrides(rest)
-  if not (args.workdir / "config.json").exists():
-    raise InputError(
-      f"--workdir {args.workdir} holds no config.json: expected the workdir of a run of zsar_jax.main"
-    )
-  saved = configs.to_flat(
-    configs.from_dict(read_saved_config(args.workdir), str(args.workdir / "config.json"))
-  )
-  config = configs.from_flat(saved | overrides, str(args.workdir / "config.json"))
+  config = read_run_config(args.workdir, commands.parse_overrides(rest))
   print_result(tune(config, args.workdir, num_folds=args.num_folds, seed=args.seed), args.workdir)
 
 

@@ -1,4 +1,4 @@
-"""The weights a run starts from: a folder of converted weights, or another run (`model.init_from`)."""
+"""The weights a run starts from: a folder of converted weights, an exported model, or another run (`model.init_from`)."""
 
 import pathlib
 from collections.abc import Collection
@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from zsar_jax.errors import InputError, raise_all
-from zsar_jax.models.weights_dir import flat, is_run, is_weights, load, read_classes, read_run
+from zsar_jax.models.weights_dir import flat, is_run, is_weights, load, read_classes, read_exported, read_run
+from zsar_jax.saved.bundles import is_bundle
 from zsar_jax.train.state import Network
 
 
@@ -34,7 +35,7 @@ class Started(NamedTuple):
 
 
 def read_source(path: pathlib.Path, arch: str) -> Source:
-  """Reads a folder that `zsar_jax.models.weights` wrote, or the newest checkpoint of a run's workdir.
+  """Reads a folder that `zsar_jax.models.weights` or `zsar_jax.export` wrote, or the newest checkpoint of a run's workdir.
 
   Raises:
     InputError: it is neither, cannot be read, or holds another backbone than `arch`.
@@ -57,9 +58,12 @@ def _read(path: pathlib.Path) -> Source:
   if is_run(path):
     state = read_run(path)
     return Source(path, state.arch, state.params, state.batch_stats, read_classes(path), state.vectors, ())
+  if is_bundle(path):
+    exported, classes = read_exported(path)
+    return Source(path, exported.arch, exported.params, exported.batch_stats, classes, exported.vectors, ())
   raise InputError(
     f"'model.init_from' {path} holds neither weights (python -m zsar_jax.models.weights --from FILE --to {path}) nor the "
-    "checkpoints of a run"
+    "checkpoints of a run nor an exported model"
   )
 
 
