@@ -1,0 +1,1 @@
+"""An exported model at work: video files and class names in, ranked names out."""

@@ -1,0 +1,60 @@
+"""The classes that videos are to be named among: what their names mean, and what is known of them."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+from zsar_jax.types import ClassSet, Prototypes
+
+
+class Leak(NamedTuple):
+  """A given class that the model was trained on, by its name or its meaning: naming it is no zero-shot answer."""
+
+  name: str
+  known_as: str  # class of the training
+  distance: float  # cosine, between the names' embeddings
+
+
+class Candidates(NamedTuple):
+  """Made by `Recognizer.candidates`."""
+
+  classes: ClassSet
+  prototypes: (
+    Prototypes  # in the space where videos are compared; `weights` over the seen classes where composed
+  )
+  seen: tuple[str, ...]  # names of those seen classes
+  leaks: tuple[Leak, ...]
+  nearest_known: tuple[
+    Leak, ...
+  ] = ()  # of every class the nearest that the model was trained on, leak or not
+  seen_semantic: Float32[np.ndarray, "S E"] = np.zeros(
+    (0, 0), np.float32
+  )  # of the seen classes, by the same word vectors
+
+  def recipe(self, name: str, most: int = 5) -> list[tuple[str, float]]:
+    """The seen classes that a prototype is made of and their shares, the largest first; empty where it is not composed.
+
+    Raises:
+      KeyError: `name` is none of the candidates.
+    """
+    row = self._row(name)
+    if self.prototypes.weights is None:
+      return []
+    weights = self.prototypes.weights[row]
+    order = (-weights).argsort(kind="stable")[:most]
+    return [(self.seen[i], float(weights[i])) for i in order if weights[i] > 0]
+
+  def nearest_seen(self, name: str, most: int = 5) -> list[tuple[str, float]]:
+    """The seen classes whose names mean nearly the same, nearest first, with the cosine of the names' embeddings.
+
+    Raises:
+      KeyError: `name` is none of the candidates.
+    """
+    cosines = np.clip(self.seen_semantic @ self.classes.semantic_embeddings[self._row(name)], -1, 1)
+    return [(self.seen[i], float(cosines[i])) for i in (-cosines).argsort(kind="stable")[:most]]
+
+  def _row(self, name: str) -> int:
+    if name not in self.classes.names:
+      raise KeyError(name)
+    return self.classes.names.index(name)
