@@ -10,6 +10,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "zsar_jax"
 OPTIONAL = ("tensorflow", "tensorflow_datasets", "gensim", "av", "matplotlib", "torch")
+SERVER = ("fastapi", "pydantic", "starlette", "uvicorn", "prometheus_client", "swagger_ui_bundle")
 BASE = {"types", "errors", "files", "descriptors", "lock", "python_files"}
 # What each package may import from zsar_jax.
 ALLOWED = {
@@ -28,6 +29,10 @@ ALLOWED = {
   "models": BASE | {"commands", "saved"},  # weights.py is a command too
   "methods": BASE | {"config", "classes", "zeroshot", "models"},
   "train": BASE | {"config", "methods", "models", "saved"},
+  "bundle": BASE | {"config", "classes", "methods", "models", "saved", "train"},
+  "recognition": BASE | {"bundle", "classes", "config", "data", "methods", "models", "train", "zeroshot"},
+  "predicting": BASE | {"bundle", "classes", "data", "recognition", "reporting"},
+  "serving": BASE | {"bundle", "classes", "data", "recognition"},
   "reporting": BASE | {"classes", "zeroshot"},
   "data": BASE | {"config", "classes", "commands"},  # profile.py is a command
 }
@@ -96,9 +101,14 @@ def _names(parts):
 
 
 def test_everything_outside_data_imports_without_optional_parts():
-  modules = list(_names(lambda part: part != "data"))
+  modules = list(_names(lambda part: part not in ("data", "serving")))
   assert len(modules) > 25
-  done = _import_all(modules, OPTIONAL)
+  done = _import_all(modules, (*OPTIONAL, *SERVER))
+  assert done.returncode == 0, done.stderr
+
+
+def test_the_server_imports_without_what_it_does_not_serve_with():
+  done = _import_all(list(_names(lambda part: part == "serving")), OPTIONAL)
   assert done.returncode == 0, done.stderr
 
 
