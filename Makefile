@@ -5,7 +5,7 @@ CONFIG ?= configs/demo.py
 ARGS ?=
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-all lint format clean
+.PHONY: demo test test-all lint format docs clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/python -m zsar_jax.main --config $(CONFIG) $(ARGS)
@@ -36,6 +36,9 @@ $(VENV)/.core: setup.cfg constraints.txt | $(VENV)/bin/python
 $(VENV)/.test: setup.cfg constraints.txt | $(VENV)/bin/python
 	$(PIP) -e ".[test]"
 	touch $@ $(VENV)/.core
+
+docs: $(VENV)/.test
+	$(VENV)/bin/python docs/reference.py
 
 clean:
 	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache
