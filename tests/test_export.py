@@ -12,6 +12,7 @@ from zsar_jax import export, main
 from zsar_jax.bundle import write
 from zsar_jax.bundle.read import read_bundle
 from zsar_jax.classes.vectors import hash_vector
+from zsar_jax.exporting import run as exporting
 from zsar_jax.models.weights_dir import read_class_file, write_class_file
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -49,8 +50,9 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def e2e(data, tmp_path_factory):
-  """A trained run with a file of word vectors."""
-  more = {"vectors": str(data / "vectors.npz")}
+  """A trained run with a file of word vectors, and a list of classes in another."""
+  (data / "unseen.txt").write_text("waving\njumping\n")
+  more = {"vectors": str(data / "vectors.npz"), "data.seen": f"mine:!@{data / 'unseen.txt'}"}
   return train(data, tmp_path_factory.mktemp("e2e"), "configs/demo.py:e2e", **more)
 
 
@@ -82,11 +84,19 @@ def test_a_run_is_exported_with_its_words_and_its_programs(e2e, tmp_path, capsys
   assert [row["top1"] for row in facts.evaluation] == [
     row["top1"] for row in report["evaluations"] if row["primary"]
   ]
-  assert (bundle.seen.names, bundle.known.names, facts.pretrained_known) == (("running", "walking"),) * 2 + (
+  assert (bundle.seen.names, facts.pretrained_known, bundle.seen_visual) == (
+    ("running", "walking"),
     True,
+    None,
   )
-  assert bundle.seen_visual is None
-  assert str(tmp_path.parent) not in (to / "config.json").read_text() + (to / "README.md").read_text()
+  assert set(zip(bundle.known.names, bundle.known.words, strict=True)) == {
+    (name, (word,)) for name, words in (("running", ("run", "running")), ("walking", ("walk", "walking")))
+    for word in words
+  }  # fmt: skip
+  assert (bundle.config.data.seen, bundle.config.vectors) == ("mine:!@unseen.txt", "vectors.npz")
+  for file in filter(pathlib.Path.is_file, to.rglob("*")):
+    for place in (tmp_path.parent, ROOT):
+      assert str(place).encode() not in file.read_bytes(), file
 
 
 def test_a_bundle_that_differs_from_the_run_is_not_kept(e2e, tmp_path, capsys, monkeypatch):
@@ -124,6 +134,27 @@ def test_a_bundle_that_cannot_be_read_back_is_not_kept(e2e, tmp_path, capsys, mo
   assert not list(tmp_path.iterdir())
 
 
+def test_records_that_vanish_are_not_told_as_a_full_disk(e2e, tmp_path, capsys, monkeypatch):
+  def gone(*_):
+    raise FileNotFoundError(2, "No such file or directory", "mine-00000")
+
+  monkeypatch.setattr(exporting, "compare", gone)
+  assert run(e2e, tmp_path / "bundle") == 2
+  told = capsys.readouterr().err
+  assert "the run could not be compared with what was written" in told
+  assert "mine-00000" in told
+  assert "cannot be written" not in told
+  assert not list(tmp_path.iterdir())
+
+
+def test_other_clips_than_were_evaluated_take_the_accuracy_away(e2e, tmp_path, capsys):
+  assert run(e2e, tmp_path / "bundle", "--config.eval.num_clips=3") == 0
+  why = "the run was evaluated with 2 evenly spaced clips a video; predictions use 3 evenly spaced clips"
+  assert f"the model card holds no accuracy: {why}\n" in capsys.readouterr().out
+  assert why in (tmp_path / "bundle" / "README.md").read_text()
+  assert read_bundle(tmp_path / "bundle").facts.evaluation == []
+
+
 def test_mistakes_are_told_before_anything_is_opened(e2e, tmp_path, capsys):
   assert run(tmp_path, tmp_path / "bundle") == 2
   assert "expected the workdir of a run" in capsys.readouterr().err
@@ -133,14 +164,29 @@ def test_mistakes_are_told_before_anything_is_opened(e2e, tmp_path, capsys):
   assert "none.txt cannot be read" in capsys.readouterr().err
   assert run(e2e, tmp_path / "bundle", "--config.data.cropp=3") == 2
   assert "did you mean 'data.crop'" in capsys.readouterr().err
+  assert run(e2e, tmp_path / "bundle", "--config.eval.num_clips=251") == 2
+  assert (
+    "at most 250 clips a video: give fewer, such as --config.eval.num_clips=25" in capsys.readouterr().err
+  )
+  for name in ("a" * 300, "a\0b"):
+    assert run(tmp_path / name, tmp_path / "bundle") == 2
+    assert "expected the workdir of a run" in capsys.readouterr().err
+    assert run(e2e, tmp_path / name) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert run(e2e, tmp_path / "bundle", "--words", name) == 2
+    assert "cannot be read" in capsys.readouterr().err
 
 
-def test_classes_that_the_weights_saw_before_are_known(e2e, data, tmp_path):
+def test_classes_that_the_weights_saw_before_are_known(e2e, data, tmp_path, capsys):
   """A run that started from an exported model, and one whose origin nobody listed."""
   old = tmp_path / "old"
   assert run(e2e, old) == 0
   more = {"vectors": str(data / "vectors.npz"), "model.init_from": str(old)}
   workdir = train(data, tmp_path / "run", "configs/demo.py:e2e", **more)
+  # The bundle knows the vectors' file by its name only; by it the regressor into their space is taken too.
+  out = " ".join(capsys.readouterr().out.split())
+  assert "its vectors.npz is taken for this run's word vectors, by the file's name" in out
+  assert "fresh: nothing" in out
   assert read_class_file(workdir)["pretrained"] == {"from": str(old), "classes": ["running", "walking"]}
   before = {"from": str(old), "classes": ["archery", "tightrope"]}
   write_class_file(workdir, ("running", "walking", "JumpingJack"), before)
@@ -152,6 +198,7 @@ def test_classes_that_the_weights_saw_before_are_known(e2e, data, tmp_path):
   np.testing.assert_allclose(known["archery"], hash_vector("archery", 20), atol=1e-6)
   assert not known["tightrope"].any()
   assert (bundle.facts.evaluation, bundle.facts.pretrained_from) == ([], "old")
+  assert bundle.facts.not_evaluated == "the run holds no report.json"
   assert str(old) not in (tmp_path / "bundle" / "config.json").read_text()
   write_class_file(workdir, ("running", "walking"), before | {"classes": None})
   assert run(workdir, tmp_path / "bundle") == 0

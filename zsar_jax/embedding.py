@@ -1,6 +1,7 @@
 """Videos to vectors: every video of a data set goes through the model once, and what is kept of it."""
 
 import functools
+import hashlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from zsar_jax.data.datasets import DataSet
 from zsar_jax.errors import InputError
 from zsar_jax.methods.base import ClipEmbeddings
 from zsar_jax.methods.frames import reorder
-from zsar_jax.seen_embeddings import SeenStore
+from zsar_jax.seen_embeddings import Origin, SeenStore
 from zsar_jax.session import Session
 from zsar_jax.train.apply import Apply
 from zsar_jax.train.distributed import is_first
@@ -112,6 +113,31 @@ def make_embedder(session: Session, state: TrainState) -> Embedder:
     return method.embed_clips(model, frames, reorder(positions, frame_order))
 
   return Embedder(session, state, session.compile(embed))
+
+
+def origin_of(session: Session, state: TrainState, checkpoint: str) -> Origin:
+  """What prototypes of the seen classes are of."""
+  corpus = session.corpus
+  order = session.config.eval.frame_order
+  return Origin(
+    checkpoint, int(state.step), corpus.seen.names, len(corpus.train.rows), _digest(session), order
+  )
+
+
+def _digest(session: Session) -> str:
+  """A hash of the training videos and of how their clips are cut."""
+  data, train = session.config.data, session.corpus.train
+  shape = (
+    data.num_frames,
+    data.stride,
+    data.short_side,
+    data.crop,
+    data.mean,
+    data.std,
+    session.config.model.dtype,
+  )
+  ids = "\n".join(train.videos.video_ids(train.rows))
+  return hashlib.sha256(f"{shape}\n{train.name}\n{ids}".encode()).hexdigest()[:16]
 
 
 def check_finite(data_set: DataSet, finite: Shaped[np.ndarray, " V"]) -> None:

@@ -10,6 +10,7 @@ from zsar_jax.data.datasets import Corpus
 from zsar_jax.errors import InputError
 from zsar_jax.methods.base import Method
 from zsar_jax.models.weights_dir import read_class_file, write_class_file
+from zsar_jax.saved.bundles import is_bundle
 from zsar_jax.train.checkpoint import has_checkpoints
 from zsar_jax.train.initial import Source, read_source, start_from
 from zsar_jax.train.state import Network
@@ -73,15 +74,17 @@ def begin(
     before = _remembered(workdir)
     classes = before and before["classes"]
     return network, _audited(config, corpus, None if classes is None else tuple(classes), ())
-  other_vectors = source.vectors != config.vectors
+  other_vectors = not _same_vectors(source, config.vectors)
   own = (*method.class_parts, *(method.vector_parts if other_vectors else ()))
   started = start_from(network, source, own)
   taken = ", ".join(f"{part} ({count:,} parameters)" for part, count in started.taken.items())
-  messages = (
+  messages: tuple[str, ...] = (
     f"taken from {config.model.init_from}: {taken}",
     f"left out of it: {_listed(started.left_out)}",
     f"fresh: {_listed(started.fresh)}",
   )
+  if method.vector_parts and not other_vectors and source.vectors != config.vectors:
+    messages += (f"its {source.vectors} is taken for this run's word vectors, by the file's name",)
   return started.network, _audited(config, corpus, source.classes, messages)
 
 
@@ -96,6 +99,15 @@ def remember(workdir: pathlib.Path, seen: tuple[str, ...], pretraining: Pretrain
     tuple(dict.fromkeys((*earlier, *seen))),
     pretraining and {"from": pretraining.origin, "classes": pretraining.classes},
   )
+
+
+def _same_vectors(source: Source, spec: str) -> bool:
+  """Whether the source was trained with these word vectors. An exported model keeps a file's name only."""
+  if source.vectors is None or source.vectors.startswith("hash:") or not is_bundle(source.path):
+    return source.vectors == spec
+  given, kept = (text.removeprefix("sentence:") for text in (spec, source.vectors))
+  same_kind = spec.startswith("sentence:") == source.vectors.startswith("sentence:")
+  return same_kind and pathlib.Path(given).name == pathlib.Path(kept).name
 
 
 def _remembered(workdir: pathlib.Path) -> dict[str, Any] | None:

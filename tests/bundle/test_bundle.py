@@ -16,6 +16,7 @@ from zsar_jax.bundle.read import read_bundle
 from zsar_jax.bundle.write import write_bundle
 from zsar_jax.classes.embeddings import class_set, load_word_vectors
 from zsar_jax.errors import InputError
+from zsar_jax.models import weights
 from zsar_jax.models.weights_dir import flat
 from zsar_jax.saved.folders import SUMS, write_sums
 from zsar_jax.train.initial import read_source
@@ -124,7 +125,7 @@ def test_any_byte_of_any_file_counts(folder):
     ("format", 2, "format 2"),
     ("preprocessing", [], "'preprocessing' is []"),
     ("preprocessing", {"crop": 0}, "'preprocessing.crop' is 0"),
-    ("preprocessing", {"crop": 24}, "do not agree"),
+    ("preprocessing", {"crop": 22}, "do not agree"),
     ("preprocessing", {"fps": float("nan")}, "'preprocessing.fps' is nan"),
     ("extra", 1, "unknown 'extra'"),
     ("vectors", "hash:32", "'vectors' is 'hash:32' in the one"),
@@ -208,6 +209,16 @@ def test_a_run_can_start_from_it(written, bundle):
     read_source(written, "resnet18")
 
 
+def test_its_backbone_becomes_weights(written, bundle, tmp_path, capsys):
+  assert weights.main(["--from", str(written), "--to", str(tmp_path / "weights")]) == 0
+  told = capsys.readouterr().out
+  assert f"read {written}, step 5\n" in told
+  assert "trained on 5 classes" in told
+  taken = weights.load(tmp_path / "weights")
+  assert (taken.arch, taken.classes) == ("resnet_tiny", SEEN)
+  same((taken.params, taken.batch_stats), (bundle.params["backbone"], bundle.batch_stats["backbone"]))
+
+
 def test_a_damaged_bundle_starts_no_run(folder):
   (folder / "classes.npz").write_bytes(b"")
   with pytest.raises(InputError, match=r"classes.npz was changed or is damaged"):
@@ -222,7 +233,7 @@ def test_classes_that_nobody_listed_stay_unknown(bundle, tmp_path):
 
 def test_the_card_says_what_it_is(bundle):
   text = card(bundle, has_programs=True)
-  for told in ("resnet_tiny", "5 classes", ", ".join(SEEN), "Not evaluated", "hash:64", "python -m zsar_jax.predict --model tiny",
+  for told in ("resnet_tiny", "5 classes", ", ".join(SEEN), "was not evaluated", "hash:64", "python -m zsar_jax.predict --model tiny",
                "Not said", "sha256sum -c SHA256SUMS", "stablehlo/cpu.bin"):  # fmt: skip
     assert told in text, told
   row = {

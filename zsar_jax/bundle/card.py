@@ -90,7 +90,7 @@ def _before(bundle: Bundle) -> str:
 def _accuracy(bundle: Bundle) -> str:
   rows = bundle.facts.evaluation
   if not rows:
-    return "## Accuracy\n\nNot evaluated: the run held no report of this checkpoint with these word vectors."
+    return f"## Accuracy\n\nNot told here: {bundle.facts.not_evaluated or 'the run was not evaluated'}."
   table = [_COLUMNS, ("---",) * len(_COLUMNS), *map(_cells, rows)]
   lines = [f"| {' | '.join(cells)} |" for cells in table]
   told = "Per cent, from the evaluation of this checkpoint by the run that trained it (`validation`: videos of seen classes)."
@@ -153,8 +153,9 @@ def _programs(bundle: Bundle) -> str:
     clip, dtype = (config.data.num_frames, config.model.num_features), "float32"
   return f"""## Without zsar_jax
 
-`stablehlo/` holds the network as programs for JAX: `cpu.bin` for CPUs, `accelerators.bin` for CUDA and TPU. They take any number
-of clips and give an embedding of each, not normalised. In this folder:
+`stablehlo/` holds the network as programs for JAX, compiled when they are called: `cpu.bin` for CPUs computes in float32,
+`accelerators.bin` for CUDA and TPU in {config.model.dtype}. They take any number of clips and give an embedding of each, not normalised.
+In this folder:
 
 ```python
 import numpy as np

@@ -1,7 +1,5 @@
 """`classes.npz` and `words.npz` of a bundle: classes and word vectors as plain arrays."""
 
-import io
-import pathlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,6 +8,7 @@ from jaxtyping import Float32
 from zsar_jax.types import ClassSet
 
 SEEN, KNOWN, SEEN_VISUAL = "seen", "known", "seen_visual"
+_PARTS = ("names", "words", "num_words", "embeddings")
 
 
 def class_arrays(classes: ClassSet, prefix: str) -> dict[str, np.ndarray]:
@@ -24,9 +23,7 @@ def class_arrays(classes: ClassSet, prefix: str) -> dict[str, np.ndarray]:
 
 def read_classes(arrays: Mapping[str, np.ndarray], prefix: str) -> ClassSet:
   """What `class_arrays` made. Raises ValueError and KeyError where it is something else."""
-  names, words, counts, embeddings = (
-    arrays[f"{prefix}_{part}"] for part in ("names", "words", "num_words", "embeddings")
-  )
+  names, words, counts, embeddings = (arrays[f"{prefix}_{part}"] for part in _PARTS)
   if names.dtype.kind != "U" or words.dtype.kind != "U" or names.ndim != 1 or words.ndim != 1:
     raise ValueError(f"{prefix}: names and words are no text")
   if (
@@ -42,16 +39,17 @@ def read_classes(arrays: Mapping[str, np.ndarray], prefix: str) -> ClassSet:
   return ClassSet(tuple(names.tolist()), tokens, embeddings)
 
 
+def check_names(arrays: Mapping[str, np.ndarray]) -> None:
+  """Raises ValueError unless these are the arrays of `classes.npz`; `seen_visual` may be missing."""
+  expected = {f"{prefix}_{part}" for prefix in (SEEN, KNOWN) for part in _PARTS}
+  if set(arrays) - {SEEN_VISUAL} != expected:
+    raise ValueError(f"its arrays are {', '.join(sorted(arrays))!a:.200}")
+
+
 def check_matrix(array: np.ndarray, rows: int, name: str) -> None:
   """Raises ValueError unless it is finite float32 [rows, D]."""
   if array.dtype != np.float32 or array.ndim != 2 or len(array) != rows or not np.isfinite(array).all():
     raise ValueError(f"{name} is {array.dtype} {list(array.shape)}, expected finite float32 [{rows}, D]")
-
-
-def read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
-  """Every array of a file. Raises whatever a damaged one makes zipfile, zlib and NumPy raise."""
-  with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as held:
-    return {name: held[name] for name in held.files}
 
 
 def word_arrays(vectors: Mapping[str, Float32[np.ndarray, " E"]]) -> dict[str, np.ndarray]:
@@ -63,7 +61,9 @@ def word_arrays(vectors: Mapping[str, Float32[np.ndarray, " E"]]) -> dict[str, n
 
 
 def read_word_arrays(arrays: Mapping[str, np.ndarray]) -> dict[str, Float32[np.ndarray, " E"]]:
-  """What `word_arrays` made. Raises ValueError and KeyError where it is something else."""
+  """What `word_arrays` made. Raises ValueError where it is something else."""
+  if set(arrays) != {"words", "vectors"}:
+    raise ValueError(f"its arrays are {', '.join(sorted(arrays))!a:.200}")
   words, vectors = arrays["words"], arrays["vectors"]
   if words.dtype.kind != "U" or words.ndim != 1:
     raise ValueError("words is no text")

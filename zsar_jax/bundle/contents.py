@@ -9,6 +9,8 @@ from jaxtyping import Float32
 from zsar_jax.config import Config
 from zsar_jax.types import ClassSet
 
+MOST_CLIPS = 250  # of a video, all of which are in memory together
+
 
 class Preprocessing(NamedTuple):
   """How a video becomes clips, as the training records were made."""
@@ -43,6 +45,7 @@ class Facts(NamedTuple):
   ]  # primary rows of the run's report.json, of this very checkpoint; empty: not evaluated
   licence: str  # of the weights, as the exporter said; empty: not said
   versions: dict[str, str]  # zsar_jax, jax, flax
+  not_evaluated: str = ""  # why `evaluation` is empty
 
 
 class Bundle(NamedTuple):

@@ -11,18 +11,20 @@ from zsar_jax.bundle.class_arrays import (
   SEEN,
   SEEN_VISUAL,
   check_matrix,
+  check_names,
   read_classes,
-  read_npz,
   read_word_arrays,
 )
 from zsar_jax.bundle.contents import Bundle, Facts
 from zsar_jax.bundle.facts import read_facts
 from zsar_jax.config import Config, from_dict
 from zsar_jax.errors import InputError, raise_all
-from zsar_jax.files import parse_json
+from zsar_jax.files import is_file, is_folder, parse_json
 from zsar_jax.methods.backbone import model_problems
 from zsar_jax.models.weights_dir import is_run
-from zsar_jax.saved.bundles import CLASSES, CONFIG, FACTS, PARAMETERS, WORDS, bundle_problems, is_bundle
+from zsar_jax.saved.arrays import read_npz
+from zsar_jax.saved.bundles import CLASSES, CONFIG, FACTS, PARAMETERS, WORDS, is_bundle
+from zsar_jax.saved.folders import sums_problems
 from zsar_jax.train.arrays import read_arrays
 
 _MOST_LAYERS = 1024  # laying out more takes minutes
@@ -41,11 +43,12 @@ def read_bundle(folder: pathlib.Path) -> Bundle:
   _check_agreement(folder, facts, config)
   try:
     arrays = read_npz(folder / CLASSES)
+    check_names(arrays)
     seen, known = read_classes(arrays, SEEN), read_classes(arrays, KNOWN)
     seen_visual = arrays.get(SEEN_VISUAL)
     if seen_visual is not None:
       check_matrix(seen_visual, len(seen.names), SEEN_VISUAL)
-    words = read_word_arrays(read_npz(folder / WORDS)) if (folder / WORDS).is_file() else {}
+    words = read_word_arrays(read_npz(folder / WORDS)) if is_file(folder / WORDS) else {}
   except Exception as error:  # whatever a damaged zip, header or array makes NumPy raise
     raise InputError(f"the classes in {folder} cannot be read ({_first_line(error)}): {_AGAIN}") from error
   bundle = Bundle(folder, facts, config, seen, seen_visual, known, words, None, None)
@@ -58,12 +61,12 @@ def check_bundle(folder: pathlib.Path) -> None:
   """Raises InputError unless `folder` is a bundle of which no byte differs from what was written."""
   if not is_bundle(folder):
     raise InputError(f"{folder} is no exported model: {_instead(folder)}")
-  raise_all(bundle_problems(folder), f"the exported model {folder} is not as it was written; {_AGAIN}:")
+  raise_all(sums_problems(folder), f"the exported model {folder} is not as it was written; {_AGAIN}:")
 
 
 def _instead(folder: pathlib.Path) -> str:
-  if not folder.exists():
-    return "there is no such folder; check the path"
+  if not is_folder(folder):
+    return f"{'it is a file' if is_file(folder) else 'there is no such folder'}; check the path"
   if is_run(folder):
     return f"it is the workdir of a run, which is exported with: python -m zsar_jax.export --workdir {folder} --to DIR; then give DIR"
   return "expected a folder that this wrote: python -m zsar_jax.export --workdir RUN --to DIR"

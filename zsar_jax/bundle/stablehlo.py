@@ -5,9 +5,10 @@ precomputed features), and gives their embeddings, float32 [B, D], not normalise
 where convolutions are written otherwise, and one for GPUs and TPUs. Both take the arrays of `parameters.safetensors` by their flat names.
 """
 
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +73,19 @@ def _exported(
   else:
     clip, dtype = f"{data.num_frames}, {data.crop}, {data.crop}, 3", jnp.uint8
   frames = jax.ShapeDtypeStruct(export.symbolic_shape(f"clips, {clip}"), dtype)
-  return export.export(jax.jit(_embed_function(bundle)), platforms=platforms)(shapes, frames)
+  with _without_source_lines():
+    return export.export(jax.jit(_embed_function(bundle)), platforms=platforms)(shapes, frames)
+
+
+@contextlib.contextmanager
+def _without_source_lines() -> Iterator[None]:
+  """Programs do not say where on this machine the code lies that they were made from."""
+  before = jax.config.values["jax_traceback_in_locations_limit"]
+  jax.config.update("jax_traceback_in_locations_limit", 0)
+  try:
+    yield
+  finally:
+    jax.config.update("jax_traceback_in_locations_limit", before)
 
 
 def _for_platforms(bundle: Bundle, platforms: tuple[str, ...]) -> Bundle:

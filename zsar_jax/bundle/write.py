@@ -1,9 +1,12 @@
 """Writes a bundle: whole and checked, or not at all."""
 
+import contextlib
 import json
+import os
 import pathlib
 import shutil
-from collections.abc import Callable, Mapping
+import stat
+from collections.abc import Callable, Iterator, Mapping
 
 import jax
 import numpy as np
@@ -16,7 +19,7 @@ from zsar_jax.config import to_dict
 from zsar_jax.errors import InputError
 from zsar_jax.models.weights_dir import save_arrays
 from zsar_jax.saved.bundles import CARD, CLASSES, CONFIG, FACTS, PARAMETERS, WORDS, is_replaceable
-from zsar_jax.saved.folders import swap_in, temporary_beside, write_sums
+from zsar_jax.saved.folders import clean_beside, swap_in, temporary_beside, write_sums
 from zsar_jax.saved.manifest import sync_below
 
 
@@ -39,30 +42,49 @@ def write_bundle(
 
   Raises:
     InputError: `to` holds other things, or cannot be written.
+    Exception: whatever `check` raises.
   """
   check_target(to)
   to = to.resolve()
   temporary = temporary_beside(to)
   try:
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    _write_files(bundle, temporary, programs or {})
-    write_sums(temporary)
-    sync_below(temporary)
+    with _told(to):
+      clean_beside(to)
+      temporary.mkdir(parents=True)
+      _write_files(bundle, temporary, programs or {})
+      write_sums(temporary)
+      sync_below(temporary)
     check(temporary)
-    swap_in(temporary, to)
-  except OSError as error:
-    raise _not_written(to, error.strerror or str(error)) from error
+    with _told(to):
+      swap_in(temporary, to)
   finally:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
 def check_target(to: pathlib.Path) -> None:
-  """Raises InputError where a bundle cannot be put: something else is there."""
-  if to.exists() and not to.is_dir():
-    raise InputError(f"{to} is a file, expected a folder for the exported model; give another with --to")
-  if to.is_dir() and any(to.iterdir()) and not is_replaceable(to):
-    raise InputError(f"{to} holds other things than an exported model; give a new or empty folder with --to")
+  """Raises InputError where a bundle cannot be put: something else is there, or nothing can be."""
+  with _told(to):
+    try:
+      mode = os.stat(to).st_mode
+    except FileNotFoundError:
+      return
+    except ValueError as error:  # no name may hold a NUL
+      raise _not_written(to, str(error)) from error
+    if not stat.S_ISDIR(mode):
+      raise InputError(f"{to} is a file, expected a folder for the exported model; give another with --to")
+    if any(to.iterdir()) and not is_replaceable(to):
+      raise InputError(
+        f"{to} holds other things than an exported model; give a new or empty folder with --to"
+      )
+
+
+@contextlib.contextmanager
+def _told(to: pathlib.Path) -> Iterator[None]:
+  """Tells what a disk refuses."""
+  try:
+    yield
+  except OSError as error:
+    raise _not_written(to, error.strerror or str(error)) from error
 
 
 def _not_written(place: pathlib.Path, reason: str) -> InputError:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Shaped
 
 from zsar_jax.bundle import parity
-from zsar_jax.bundle.contents import Bundle
+from zsar_jax.bundle.contents import MOST_CLIPS, Bundle
 from zsar_jax.bundle.model import make_bundle_method
 from zsar_jax.bundle.parity import Compared, ParityError
 from zsar_jax.bundle.read import read_bundle
@@ -35,6 +35,7 @@ class Exported(NamedTuple):
 
   compared: list[Compared]
   without_vectors: tuple[str, ...]  # of the words that were asked for by name
+  not_evaluated: str  # why the model card holds no accuracy; empty: it does
 
   def show(self, to: pathlib.Path) -> None:
     """Prints the files with their sizes, and how far the bundle is from the run."""
@@ -46,6 +47,8 @@ class Exported(NamedTuple):
       print(
         f"{len(self.without_vectors)} words have no vector and do not come along: {', '.join(self.without_vectors)}"
       )
+    if self.not_evaluated:
+      print(f"the model card holds no accuracy: {self.not_evaluated}")
     print(f"exported to {to}")
 
 
@@ -61,10 +64,16 @@ def export(
   """Writes the newest good checkpoint of the run in `workdir` to `to`.
 
   Raises:
-    InputError: `to` holds other things; the run, its data or its word vectors are not there.
+    InputError: `to` holds other things or cannot be written; the run, its data or its word vectors are not there; more clips a video than
+      predictions take.
     CheckpointError: nothing to export.
     ParityError: what was written does not give what the run gives; it was removed.
   """
+  if config.eval.num_clips > MOST_CLIPS:
+    raise InputError(
+      f"'eval.num_clips' is {config.eval.num_clips}, but predictions take at most {MOST_CLIPS} clips a video: give fewer, such as "
+      "--config.eval.num_clips=25"
+    )
   # Frames out of order are an experiment of evaluation.
   config = dataclasses.replace(config, eval=dataclasses.replace(config.eval, frame_order="natural"))
   session = open_session(config, workdir, must_resume=True)
@@ -78,11 +87,17 @@ def export(
     programs = make_programs(bundle)
 
   def check(folder: pathlib.Path) -> None:
-    compared.extend(compare(session, state, _read_back(folder, to), bundle.seen_visual))
+    again = _read_back(folder, to)
+    try:
+      compared.extend(compare(session, state, again, bundle.seen_visual))
+    except OSError as error:  # the records or the word vectors of the run, not the bundle
+      raise InputError(
+        f"the run could not be compared with what was written, so {to} was not written: {error}; put it back and export again"
+      ) from error
     parity.check_all(compared, str(to))
 
   write_bundle(bundle, to, programs, check)
-  return Exported(compared, missing)
+  return Exported(compared, missing, bundle.facts.not_evaluated)
 
 
 def _read_back(folder: pathlib.Path, to: pathlib.Path) -> Bundle:

@@ -3,11 +3,12 @@
   python -m zsar_jax.models.weights --arch r2plus1d_18 --from r2plus1d_18.pth --to weights/r2plus1d_18 --classes kinetics400.txt
   python -m zsar_jax.models.weights --from weights/r2plus1d_18 --to r2plus1d_18.safetensors
   python -m zsar_jax.models.weights --from runs/rest18 --to resnet18.safetensors
+  python -m zsar_jax.models.weights --from models/rest18 --to resnet18.safetensors
   python -m zsar_jax.models.weights --arch resnet18 --from resnet18.pth --to resnet18.safetensors
 
 `--from` takes a .pth, .pt or .safetensors file with torchvision's names (c3d: the public ones), a directory that this command
-wrote, or the workdir of a run, whose backbone is taken from the newest checkpoint. `--to` takes a .safetensors file, written
-with torch's names and layout, or a directory. Exit codes: 0 done, 2 wrong input.
+wrote, the workdir of a run, whose backbone is taken from the newest checkpoint, or an exported model. `--to` takes a .safetensors
+file, written with torch's names and layout, or a directory. Exit codes: 0 done, 2 wrong input.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from flax import nnx
 
 from zsar_jax import commands
 from zsar_jax.errors import InputError
+from zsar_jax.files import is_folder
 from zsar_jax.models import BACKBONES, torch_files
 from zsar_jax.models.torch_files import read_state_dict
 from zsar_jax.models.torch_names import from_torch, left_out, to_torch, torch_name
@@ -32,9 +34,11 @@ from zsar_jax.models.weights_dir import (
   is_run,
   is_weights,
   load,
+  load_exported,
   load_run,
   save,
 )
+from zsar_jax.saved.bundles import is_bundle
 
 __all__ = ["Weights", "convert", "is_run", "is_weights", "load", "load_run", "read_state_dict", "save", "to_state_dict",
            "write_safetensors"]  # fmt: skip
@@ -117,7 +121,7 @@ def _main(argv: list[str]) -> None:
   parser.add_argument("--classes", type=pathlib.Path, metavar="FILE.txt",
                       help="what the weights were trained on, one class name a line; a run that starts from them "
                            "compares these with its test classes")  # fmt: skip
-  args = parser.parse_args(argv)
+  args = commands.parse(parser, argv)
   to_file = torch_files.is_torch_file(args.target)
   (torch_files.check_writable if to_file else check_savable)(args.target)
   classes = None if args.classes is None else _read_classes(args.classes)
@@ -129,7 +133,7 @@ def _main(argv: list[str]) -> None:
 
 
 def _read(source: pathlib.Path, arch: str | None) -> _Read:
-  if source.is_dir() and not torch_files.is_torch_file(source):
+  if is_folder(source) and not torch_files.is_torch_file(source):
     weights = _read_directory(source)
     if arch not in (None, weights.arch):
       raise InputError(f"{source} holds {weights.arch}, but --arch says {arch}; leave --arch out")
@@ -150,8 +154,10 @@ def _read_directory(source: pathlib.Path) -> Weights:
     return load(source)
   if is_run(source):
     return load_run(source)
+  if is_bundle(source):
+    return load_exported(source)
   raise InputError(f"{source} is neither a directory of weights (it has no weights.json) nor the workdir of a run "
-                   "(it has no config.json with checkpoints)")  # fmt: skip
+                   "(it has no config.json with checkpoints) nor an exported model (it has no model.json)")  # fmt: skip
 
 
 def _read_classes(path: pathlib.Path) -> tuple[str, ...]:
@@ -167,7 +173,8 @@ def _read_classes(path: pathlib.Path) -> tuple[str, ...]:
 
 def _report(weights: Weights, notes: tuple[str, ...], source: pathlib.Path, target: pathlib.Path) -> None:
   params, statistics = flat(weights.params), flat(weights.batch_stats)
-  step = f", step {weights.origin['step']}" if "step" in weights.origin and is_run(source) else ""
+  of_model = is_run(source) or is_bundle(source)
+  step = f", step {weights.origin['step']}" if "step" in weights.origin and of_model else ""
   print(f"read {source}{step}")
   for note in notes:
     print(f"  {note}")
@@ -175,8 +182,8 @@ def _report(weights: Weights, notes: tuple[str, ...], source: pathlib.Path, targ
         f"{sum(a.size for a in statistics.values()):,} running statistics in {len(statistics)}")  # fmt: skip
   left = _left_out(weights)
   print(
-    "only the backbone was taken: the run's other parameters stay behind"
-    if is_run(source)
+    "only the backbone was taken: the model's other parameters stay behind"
+    if of_model
     else f"left out of the backbone, kept for the way back: {', '.join(left) or 'nothing'}"
   )
   if weights.classes is None:

@@ -17,10 +17,18 @@ from zsar_jax.errors import InputError, did_you_mean, raise_all
 from zsar_jax.files import is_file, is_folder, json_digest, parse_json, write_text
 from zsar_jax.models import BACKBONES
 from zsar_jax.models.backbone import Backbone
+from zsar_jax.saved.arrays import read_npz
 from zsar_jax.saved.bundles import CLASSES as BUNDLE_CLASSES
 from zsar_jax.saved.bundles import FACTS as BUNDLE_FACTS
-from zsar_jax.saved.bundles import PARAMETERS, bundle_problems
-from zsar_jax.saved.folders import hash_problems, hashes, swap_in, temporary_beside
+from zsar_jax.saved.bundles import PARAMETERS
+from zsar_jax.saved.folders import (
+  clean_beside,
+  hash_problems,
+  hashes,
+  sums_problems,
+  swap_in,
+  temporary_beside,
+)
 from zsar_jax.saved.manifest import ARRAYS as STATE
 from zsar_jax.saved.manifest import byte_problems
 from zsar_jax.saved.steps import FOLDER, step_folders
@@ -67,11 +75,11 @@ def is_run(directory: pathlib.Path) -> bool:
 
 def check_savable(directory: pathlib.Path) -> None:
   """Raises InputError where `save` would destroy something that is not weights."""
-  if directory.exists() and not directory.is_dir():
+  if is_file(directory):
     raise InputError(
       f"{directory} is a file, expected a directory to write or a name that ends in .safetensors"
     )
-  if directory.is_dir() and any(directory.iterdir()) and not is_weights(directory):
+  if is_folder(directory) and any(directory.iterdir()) and not is_weights(directory):
     raise InputError(f"{directory} holds other things than weights; give a new or empty directory")
 
 
@@ -85,13 +93,13 @@ def save(weights: Weights, directory: pathlib.Path) -> None:
   directory = directory.absolute()
   temporary = temporary_beside(directory)
   try:
+    clean_beside(directory)
     temporary.mkdir(parents=True)
     _write(weights, temporary)
     swap_in(temporary, directory)
-  except OSError as error:
-    raise InputError(
-      f"{directory} cannot be written: {error.strerror or error}; give another place"
-    ) from error
+  except (OSError, ValueError) as error:
+    reason = getattr(error, "strerror", None) or error
+    raise InputError(f"{directory} cannot be written: {reason}; give another place") from error
   finally:
     shutil.rmtree(temporary, ignore_errors=True)
 
@@ -160,13 +168,12 @@ def read_exported(folder: pathlib.Path) -> tuple[RunState, tuple[str, ...] | Non
     InputError: files of it are missing or were changed (SHA-256), or cannot be read.
   """
   again = "export the model again, or fetch the folder anew"
-  raise_all(bundle_problems(folder), f"the exported model {folder} is not as it was written; {again}:")
+  raise_all(sums_problems(folder), f"the exported model {folder} is not as it was written; {again}:")
   arch, vectors = _config_of_run(folder)
   try:
     facts = parse_json((folder / BUNDLE_FACTS).read_text(encoding="utf-8"))
     step, known = int(facts["step"]), bool(facts["pretrained_known"])
-    with np.load(folder / BUNDLE_CLASSES, allow_pickle=False) as arrays:
-      names = tuple(dict.fromkeys(map(str, arrays["known_names"])))
+    names = tuple(dict.fromkeys(map(str, read_npz(folder / BUNDLE_CLASSES)["known_names"])))
     tree = _restore_model(folder / PARAMETERS)
   except Exception as error:  # whatever Orbax and NumPy make of it
     raise InputError(f"the exported model {folder} cannot be read ({_first_line(error)}); {again}") from error
@@ -180,11 +187,23 @@ def load_run(workdir: pathlib.Path) -> Weights:
   Raises:
     InputError: as `read_run`, or the backbone does not fit the run's config.
   """
-  state = read_run(workdir)
+  return _backbone_of(read_run(workdir), read_classes(workdir), workdir)
+
+
+def load_exported(folder: pathlib.Path) -> Weights:
+  """The backbone of a bundle; `rest` stays empty.
+
+  Raises:
+    InputError: as `read_exported`, or the backbone does not fit the bundle's config.
+  """
+  return _backbone_of(*read_exported(folder), folder)
+
+
+def _backbone_of(state: RunState, classes: tuple[str, ...] | None, place: pathlib.Path) -> Weights:
   tree = {"params": state.params["backbone"], "batch_stats": state.batch_stats.get("backbone", {})}
-  params, batch_stats = _fitted(tree, _template(state.arch), workdir, state.arch)
-  origin = {"run": workdir.absolute().name, "step": str(state.step)}
-  return Weights(state.arch, params, batch_stats, {}, read_classes(workdir), origin)
+  params, batch_stats = _fitted(tree, _template(state.arch), place, state.arch)
+  origin = {"run": place.absolute().name, "step": str(state.step)}
+  return Weights(state.arch, params, batch_stats, {}, classes, origin)
 
 
 def write_class_file(workdir: pathlib.Path, seen: tuple[str, ...], pretrained: dict[str, Any] | None) -> None:
@@ -251,6 +270,9 @@ def save_arrays(tree: Mapping[str, Any], path: pathlib.Path) -> None:
   with ocp.StandardCheckpointer() as checkpointer:
     checkpointer.save(path.absolute(), tree)
     checkpointer.wait_until_finished()
+  done = path / "commit_success.txt"
+  if done.exists():  # Orbax only asks whether it is there, and writes the whole path in it
+    done.write_text("done\n", encoding="ascii")
 
 
 def _write(weights: Weights, directory: pathlib.Path) -> None:

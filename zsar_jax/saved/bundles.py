@@ -2,7 +2,7 @@
 
 import pathlib
 
-from zsar_jax.saved.folders import SUMS, sums_problems
+from zsar_jax.saved.folders import SUMS
 
 FACTS, CONFIG, CLASSES, WORDS, PARAMETERS, CARD = (
   "model.json",
@@ -13,8 +13,6 @@ FACTS, CONFIG, CLASSES, WORDS, PARAMETERS, CARD = (
   "README.md",
 )
 STABLEHLO = "stablehlo"
-
-
 _OURS = {FACTS, CONFIG, CLASSES, WORDS, PARAMETERS, CARD, STABLEHLO, SUMS}
 
 
@@ -30,8 +28,3 @@ def is_replaceable(folder: pathlib.Path) -> bool:
   """Whether a folder holds an exported model and nothing beside it. Raises OSError."""
   names = {path.name for path in folder.iterdir()}
   return {FACTS, SUMS, PARAMETERS} <= names <= _OURS
-
-
-def bundle_problems(folder: pathlib.Path) -> list[str]:
-  """Every file that is missing, changed or does not belong, by SHA-256; one line each. Reads every byte."""
-  return sums_problems(folder)

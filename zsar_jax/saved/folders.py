@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 
 SUMS = "SHA256SUMS"
@@ -37,16 +38,26 @@ def hashes(folder: pathlib.Path) -> dict[str, str]:
 
 
 def hash_problems(folder: pathlib.Path, written: Mapping[str, str]) -> list[str]:
-  """Every file below `folder` that is missing, changed or none of `written`; nothing else is read. Raises OSError."""
+  """Every file below `folder` that is missing, changed, no plain file or none of `written`; nothing else is read. Raises OSError."""
   there = dict.fromkeys(files_below(folder))
   problems = []
   for name, digest in written.items():
     path = folder / name
     if name not in there:
       problems.append(f"{path} is missing")
-    elif not path.is_file() or file_hash(path) != digest:
+    elif wrong := no_plain_file(path):
+      problems.append(f"{path} {wrong}")
+    elif file_hash(path) != digest:
       problems.append(f"{path} was changed or is damaged (SHA-256)")
   return problems + [f"{str(folder / name)!a} does not belong here" for name in there if name not in written]
+
+
+def no_plain_file(path: pathlib.Path) -> str:
+  """What is wrong with something to be read, which may wait for ever or lead elsewhere; empty for a plain file. Raises OSError."""
+  mode = path.lstat().st_mode
+  if stat.S_ISLNK(mode):
+    return "is a link, expected a plain file: copy the folder with what its links lead to (cp -rL)"
+  return "" if stat.S_ISREG(mode) else "is no plain file"
 
 
 def write_sums(folder: pathlib.Path) -> None:
@@ -59,10 +70,12 @@ def read_sums(folder: pathlib.Path) -> dict[str, str]:
   """What `write_sums` wrote.
 
   Raises:
-    SumsError: it is missing, or a line is none of ours.
+    SumsError: it is missing, no plain file, or a line is none of ours.
   """
   path = folder / SUMS
   try:
+    if wrong := no_plain_file(path):
+      raise SumsError(f"{path} {wrong}")
     if path.stat().st_size > _LARGEST:
       raise SumsError(f"{path} is no list of sums: it is too large")
     text = path.read_text(encoding="utf-8")
@@ -95,7 +108,7 @@ def temporary_beside(folder: pathlib.Path) -> pathlib.Path:
 
 
 def swap_in(temporary: pathlib.Path, folder: pathlib.Path) -> None:
-  """Gives `temporary` the name `folder`; what was there is removed. Raises OSError."""
+  """Gives `temporary`, made by `temporary_beside`, the name `folder`; what was there is removed. Raises OSError."""
   old = temporary.with_suffix(".old")
   if folder.exists():
     folder.rename(old)
@@ -106,6 +119,37 @@ def swap_in(temporary: pathlib.Path, folder: pathlib.Path) -> None:
       old.rename(folder)
     raise
   shutil.rmtree(old, ignore_errors=True)
+
+
+def clean_beside(folder: pathlib.Path) -> None:
+  """Undoes what killed processes, or an earlier attempt of this one, left beside `folder`.
+
+  Temporary folders are removed; a folder that was to be replaced gets its name back where nothing took its place. Raises OSError.
+  """
+  if not folder.parent.is_dir():
+    return
+  ours = re.compile(rf"\.{re.escape(folder.name)}\.([0-9]{{1,10}})\.(tmp|old)")
+  for path in sorted(folder.parent.iterdir()):
+    found = ours.fullmatch(path.name)
+    if found is None or not path.is_dir() or _is_at_work(int(found[1])):
+      continue
+    if found[2] == "old" and not folder.exists():
+      path.rename(folder)
+    else:
+      shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_at_work(pid: int) -> bool:
+  """Whether another process of this number lives."""
+  if pid == os.getpid():
+    return False
+  try:
+    os.kill(pid, 0)
+  except (ProcessLookupError, OverflowError):
+    return False
+  except PermissionError:  # somebody else's
+    return True
+  return True
 
 
 def _is_inside(name: str) -> bool:
