@@ -12,9 +12,11 @@ import sys
 import pytest
 from bundles import CANDIDATES, tiny_bundle, tiny_videos
 
+import zsar_jax
 from zsar_jax.predict import main
-from zsar_jax.predicting.inputs import find_names, find_videos
-from zsar_jax.predicting.printing import Printer
+from zsar_jax.predicting.document import document
+from zsar_jax.predicting.inputs import find_names, find_videos, passed_over_note
+from zsar_jax.predicting.printing import Printer, Screen
 from zsar_jax.predicting.timeline import file_stems
 
 NAMES = ",".join(CANDIDATES)
@@ -54,6 +56,7 @@ def test_names_what_it_can_and_tells_the_rest(model, videos, capsys):
   for name in ("empty", "text", "truncated"):
     assert f"cannot read {videos / 'bad' / name}.mp4: unreadable" in err
   assert "named 3 of 6 videos; could not read 3:" in err
+  assert "passed over in folders, as their names are not those of videos: 1 file (1 .txt)" in err
 
 
 def test_a_table_a_video_says_why(model, videos, capsys):
@@ -91,7 +94,8 @@ def test_json_is_one_document_with_everything(model, videos, capsys, tmp_path):
     table = tmp_path / "new" / "folder" / f"{pathlib.Path(one['video']).stem}.csv"
     rows = list(csv.reader(table.read_text().splitlines()))
     assert rows[0] == ["start", "end", *CANDIDATES]
-    assert [[float(value) for value in row[2:]] for row in rows[1:]] == one["timeline"]["scores"]
+    assert all(-1 <= float(value) <= 1 for row in rows[1:] for value in row[2:])
+    assert one["timeline"] == {"csv": str(table), "svg": str(table.with_suffix(".svg"))}
   pictures = sorted(path.name for path in (tmp_path / "new" / "folder").glob("*.svg"))
   assert pictures == ["a.svg", "b.svg", "c.svg"]
   assert ">playing the piano<" in (tmp_path / "new" / "folder" / "a.svg").read_text()
@@ -157,10 +161,36 @@ def test_everything_wrong_is_told_at_once(tmp_path, capsys):
   err = capsys.readouterr().err
   assert code == 2
   told = [
-    "is a URL", "did you mean 'clip.mp4'?", "holds no video (.avi", "class 1 has an empty name", "'walking' is repeated",
-    "word vectors 'words.doc'", "--top is 0", "--num_clips is 0", "zsar_jax.export wrote", "--timeline",
+    "is a URL", "did you mean 'clip.mp4'?", "holds no video (.3g2", "class 2 has an empty name", "'walking' is repeated",
+    "word vectors 'words.doc'", "--top is 0", "--num_clips is 0", "zsar_jax.export wrote", "file' is a file",
   ]  # fmt: skip
   assert [text for text in told if text not in err] == []
+
+
+@pytest.mark.parametrize(("given", "told"), [
+  ("x" * 300, "no such folder, expected one that zsar_jax.export wrote"),
+  ("a\0b", "no such folder"),
+  (".", "is no exported model: expected a folder that this wrote"),
+], ids=["too long", "no name", "another folder"])  # fmt: skip
+def test_what_is_no_model_is_told_with_the_rest(given, told, tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  assert predict(given, "clop.mp4", "--num_clips", 251, "--timeline", "new/folder") == 2
+  err = capsys.readouterr().err
+  assert [text for text in (told, "'clop.mp4': no such file", "expected 1 to 250") if text not in err] == []
+  assert not list(tmp_path.iterdir())
+  assert predict(given, "a.mp4", "--timeline", "x" * 300) == 2
+  assert "cannot be written: File name too long" in capsys.readouterr().err
+
+
+def test_no_folder_is_made_for_names_that_cannot_be_used(model, videos, tmp_path, capsys):
+  assert (
+    main(
+      ["--model", str(model), "--classes", "..., fencing", "--timeline", str(tmp_path / "new"), str(videos)]
+    )
+    == 2
+  )
+  assert "'...' holds no word" in capsys.readouterr().err
+  assert not (tmp_path / "new").exists()
 
 
 def test_names_without_a_vector_and_other_models_are_refused(model, videos, tmp_path, capsys):
@@ -177,9 +207,34 @@ def test_videos_are_found_once_and_in_order(tmp_path):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).touch()
   given = [tmp_path / "b" / "notes.txt", tmp_path / "a.mp4", tmp_path]
-  found, problems = find_videos(list(map(str, given)))
+  found, problems, passed_over = find_videos(list(map(str, given)))
   assert [os.path.relpath(path, tmp_path) for path in found] == ["b/notes.txt", "a.mp4", "b/1.avi", "b/2.MP4"]
   assert problems == []
+  assert passed_over == {".txt": 1}
+
+
+def test_linked_folders_are_searched_once(tmp_path):
+  (tmp_path / "far").mkdir()
+  for name in ("far/1.MTS", "far/2.wmv", "far/notes.TXT", "far/README", "far/a.\x1bz"):
+    (tmp_path / name).touch()
+  (tmp_path / "near").mkdir()
+  (tmp_path / "near" / "link").symlink_to(tmp_path / "far")
+  (tmp_path / "far" / "back").symlink_to(tmp_path / "near")
+  found, problems, passed_over = find_videos([str(tmp_path / "near")])
+  assert [os.path.relpath(path, tmp_path) for path in found] == ["near/link/1.MTS", "near/link/2.wmv"]
+  assert (problems, passed_over) == ([], {".txt": 1, "": 1, ".\x1bz": 1})
+  told = passed_over_note(passed_over)
+  assert "3 files (" in told
+  assert r"1 .\x1bz" in told
+  assert "1 without a suffix" in told
+
+
+def test_names_that_nothing_stands_for_are_noted(model, videos, capsys):
+  recognizer = zsar_jax.load(model)
+  candidates = recognizer.candidates(CANDIDATES)._replace(notes=("no seen class is admissible",))
+  Printer(Screen(), recognizer.bundle.facts, candidates, ["a.mp4"], False).notes()
+  assert "note  no seen class is admissible" in capsys.readouterr().out
+  assert document(recognizer.bundle, candidates, [], {}, True)["notes"] == ["no seen class is admissible"]
 
 
 def test_class_names_come_from_a_text_a_file_or_a_shipped_list(tmp_path):
@@ -192,7 +247,6 @@ def test_class_names_come_from_a_text_a_file_or_a_shipped_list(tmp_path):
   assert "no such file" in find_names("lists/mine.txt")[1][0]
   assert "is empty" in find_names(" ")[1][0]
   file.write_text("fencing\n\nfencing\n")
-  assert "line 2 is empty" in find_names(str(file))[1][0]
   assert "line 3" in find_names(str(file))[1][0]
 
 

@@ -3,18 +3,35 @@
 `load` reads an exported model (`python -m zsar_jax.export`) and names videos with it.
 """
 
+import importlib.util
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-  from zsar_jax.recognition.answers import Failure, Prediction
+  from zsar_jax.errors import InputError
+  from zsar_jax.recognition.answers import Failure, Named, Prediction, Timeline
+  from zsar_jax.recognition.candidates import Candidates, Leak
+  from zsar_jax.recognition.limits import Limits
   from zsar_jax.recognition.recognizer import Recognizer, load
 
+# As `python -m zsar_jax.X` is looked up; what every command needs is missing where only the system's Python is at hand.
+if sys.argv[:1] == ["-m"] and importlib.util.find_spec("ml_collections") is None:
+  sys.exit("zsar_jax: the environment is not active; run: source .venv/bin/activate")
+
 __version__ = "0.1.0"
-__all__ = ["Failure", "Prediction", "Recognizer", "__version__", "load"]
+__all__ = [
+  "Candidates", "Failure", "InputError", "Leak", "Limits", "Named", "Prediction", "Recognizer", "Timeline", "__version__", "load",
+]  # fmt: skip
 _HOMES = {
+  "Candidates": "zsar_jax.recognition.candidates",
   "Failure": "zsar_jax.recognition.answers",
+  "InputError": "zsar_jax.errors",
+  "Leak": "zsar_jax.recognition.candidates",
+  "Limits": "zsar_jax.recognition.limits",
+  "Named": "zsar_jax.recognition.answers",
   "Prediction": "zsar_jax.recognition.answers",
   "Recognizer": "zsar_jax.recognition.recognizer",
+  "Timeline": "zsar_jax.recognition.answers",
   "load": "zsar_jax.recognition.recognizer",
 }
 
@@ -23,8 +40,6 @@ def __getattr__(name: str) -> Any:
   # Imported when asked for: the package itself needs neither JAX nor numpy.
   if name not in _HOMES:
     raise AttributeError(f"module 'zsar_jax' has no attribute {name!r}")
-  import importlib
-
   return getattr(importlib.import_module(_HOMES[name]), name)
 
 

@@ -1,8 +1,10 @@
 """Video files and class names in, ranked names out; from a model in memory and from a folder."""
 
 import contextlib
+import gc
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -10,10 +12,9 @@ import threading
 import jax
 import numpy as np
 import pytest
-from bundles import tiny_videos
+from bundles import make_bundle, tiny_videos
 from flax import nnx
 from jax.sharding import AxisType, Mesh
-from made_bundles import make_bundle
 
 import zsar_jax
 from zsar_jax.bundle.model import abstract_graph, make_bundle_method
@@ -24,6 +25,7 @@ from zsar_jax.errors import InputError
 from zsar_jax.methods.frames import normalize
 from zsar_jax.recognition import embedder
 from zsar_jax.recognition.answers import Failure, Prediction
+from zsar_jax.recognition.decoders import MOST_IDLE
 from zsar_jax.recognition.limits import NO_LIMITS, Limits
 from zsar_jax.recognition.recognizer import Recognizer
 
@@ -151,24 +153,50 @@ def test_many_threads_may_ask(videos, recognizer, candidates):
     np.testing.assert_array_equal(each, found[0])
 
 
-def test_a_closed_generator_leaves_no_process(videos, recognizer, candidates):
+def children_of_this_process():
   tasks = pathlib.Path(f"/proc/{os.getpid()}/task")
   if not (tasks / str(os.getpid()) / "children").exists():
     pytest.skip("the kernel does not tell a process's children")
 
-  def children():
-    found = set()
-    for task in tasks.iterdir():
-      with contextlib.suppress(OSError):  # a thread that has ended
-        found |= set((task / "children").read_text().split())
-    return found
+  found = set()
+  for task in tasks.iterdir():
+    with contextlib.suppress(OSError):  # a thread that has ended
+      found |= set((task / "children").read_text().split())
+  return found
 
-  before = children()
-  answers = recognizer.recognize(videos * 20, candidates)
+
+def test_decoding_processes_stay_until_they_are_closed(videos, recognizer, candidates):
+  recognizer.close()
+  before = children_of_this_process()
+  with recognizer:
+    answers = recognizer.recognize(videos * 20, candidates)
+    next(answers)
+    assert children_of_this_process() - before
+    answers.close()
+    assert len(children_of_this_process() - before) <= MOST_IDLE
+    recognizer.classify(videos[0], candidates)
+    kept = children_of_this_process() - before
+    assert 1 <= len(kept) <= MOST_IDLE
+    recognizer.classify(videos[0], candidates)
+    assert children_of_this_process() - before == kept
+    for process in kept:  # as a machine out of memory does
+      os.kill(int(process), signal.SIGKILL)
+    assert isinstance(recognizer.classify(videos[0], candidates)[0], Prediction)
+  assert not children_of_this_process() - before
+
+
+def test_a_forgotten_recognizer_leaves_no_process(videos, recognizer):
+  before = children_of_this_process()
+  other = Recognizer(recognizer.bundle)
+  other._embedder = recognizer._embedder  # compiled already
+  answers = other.recognize(videos * 20, other.candidates(NAMES))
   next(answers)
-  assert children() - before
-  answers.close()
-  assert not children() - before
+  assert children_of_this_process() - before
+  cycle = [answers, other]
+  cycle.append(cycle)
+  del answers, other, cycle
+  gc.collect()
+  assert not children_of_this_process() - before
 
 
 def test_numbers_that_are_not_finite_are_a_failure(videos):
@@ -191,9 +219,49 @@ def test_wrong_numbers_are_told_before_anything_is_decoded(recognizer, candidate
   assert recognizer.classify([], candidates) == []
 
 
+def test_candidates_of_another_model_are_refused(videos, recognizer, candidates):
+  other = candidates._replace(checkpoint="f" * 16)
+  for ask in (recognizer.recognize, recognizer.classify):
+    with pytest.raises(InputError, match="another model"):
+      ask(videos, other)
+  with Decoder() as decoder:
+    clips = recognizer.read(decoder, videos[0], num_clips=1, timeline=False, limits=NO_LIMITS, timeout=60)
+  with pytest.raises(InputError, match="another model"):
+    recognizer.answer("a", clips, np.ones((1, 32), np.float32), other)
+  with pytest.raises(InputError, match="give it to `candidates`"):
+    recognizer.classify(videos, candidates, vectors="hash:16")
+
+
+def test_things_of_another_kind_are_told_in_words(recognizer, candidates):
+  for given, told in (
+    ((5, NAMES), "videos is the int 5"),
+    ((b"a.mp4", NAMES), "videos is the bytes"),
+    ((["a.mp4", None], NAMES), "videos: number 2 is the NoneType None"),
+    (([], None), "classes is the NoneType None"),
+    (([], ["archery", 3, b"x"]), "number 2 is the int 3"),
+  ):
+    with pytest.raises(InputError, match=told):
+      recognizer.classify(*given)
+  for keys, told in (
+    ({"num_clips": 2.0}, "num_clips is 2.0"), ({"num_clips": 251}, "from 1 to 250"), ({"top": True}, "top is True"),
+    ({"top": "3"}, "top is '3'"), ({"timeout": 0}, "timeout is 0"),
+    ({"limits": 60}, "limits is 60"),
+  ):  # fmt: skip
+    with pytest.raises(InputError, match=told):
+      recognizer.recognize([], candidates, **keys)
+  with pytest.raises(InputError, match="candidates is the tuple"):
+    recognizer.recognize([], NAMES)
+  with pytest.raises(InputError, match="vectors is the int 300"):
+    recognizer.candidates(NAMES, 300)
+  with pytest.raises(InputError, match="number 1 is the int 1"):
+    list(recognizer.recognize(iter([1]), candidates))
+  with pytest.raises(InputError, match="is no path"):
+    zsar_jax.load(None)
+
+
 def test_a_model_of_features_embeds_features_alone():
   recognizer = Recognizer(make_bundle("e2e", model__backbone="features", model__num_features=6))
-  assert recognizer.embed(np.ones((2, 3, 4, 6), np.float32)).shape == (2, 3, 32)
+  assert recognizer.embed(np.ones((2, 3, 4, 6), np.float32)).shape == (2, 3, 64)
   with pytest.raises(InputError, match="precomputed features"):
     recognizer.classify(["a.mp4"], NAMES)
 
@@ -230,5 +298,6 @@ for one in model.classify({[str(video) for video in videos[:2]]!r}, {NAMES!r}):
 def test_the_face_of_the_package():
   assert set(zsar_jax.__all__) <= set(dir(zsar_jax))
   assert zsar_jax.Recognizer is Recognizer
+  assert all(getattr(zsar_jax, name) for name in zsar_jax.__all__)
   with pytest.raises(AttributeError, match="no attribute 'laod'"):
     _ = zsar_jax.laod

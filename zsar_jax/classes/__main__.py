@@ -25,9 +25,13 @@ from zsar_jax.errors import InputError, raise_all
 
 def main(argv: list[str] | None = None) -> int:
   """The command line; returns the exit code."""
-  args = _parser().parse_args(argv)
   usable = [True]
-  code = commands.guarded(lambda: usable.append(args.run(args)))
+
+  def run() -> None:
+    args = commands.parse(_parser(), sys.argv[1:] if argv is None else argv)
+    usable.append(args.run(args))
+
+  code = commands.guarded(run)
   return code or (0 if usable[-1] else commands.FAILED)
 
 

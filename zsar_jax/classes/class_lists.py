@@ -28,20 +28,20 @@ def shipped_lists() -> tuple[str, ...]:
 def read_class_list(spec: str) -> ClassList:
   """The classes of a shipped list (`kinetics700`, `kinetics700_664`, ...) or of a file with one name a line.
 
-  A file is UTF-8 (a byte order mark and Windows line ends are fine); empty lines at its end do not count. Its
+  A file is UTF-8 (a byte order mark and Windows line ends are fine); empty lines do not count. Its
   word rules are those of the data set that it is named after (`ucf101.txt`, `kinetics700_mine.txt`), else those
   of a user's folder.
 
   Raises:
-    InputError: no such list or file, not UTF-8, or all its empty, repeated and unwritable names, by line.
+    InputError: no such list or file, not UTF-8, no name at all, or all its repeated and unwritable names, by line.
   """
   given = read_names(spec)
   raise_all(_problems(given.names), f"class list {spec!r} cannot be used:")
-  return given
+  return given._replace(names=tuple(name for name in given.names if name))
 
 
 def read_names(spec: str) -> ClassList:
-  """The same without looking at the names: name i stands in line i + 1, empty where the line is."""
+  """The same without looking at the names: name i stands in line i + 1, and is empty where the line is."""
   if spec in shipped_lists():
     return ClassList(_lines(_FOLDER / f"{spec}.txt"), _source(spec))
   path = Path(spec)
@@ -89,15 +89,14 @@ def _is_hidden(letter: str) -> bool:
 
 
 def _problems(names: Sequence[str]) -> list[str]:
-  if not names:
+  if len(find_empty(names)) == len(names):
     return ["it is empty: expected one class name a line"]
-  empty = [f"line {row + 1} is empty: remove it, or give the class a name" for row in find_empty(names)]
   repeats = [
     f"line {row + 1}: class name {names[row]!r} is repeated (first in line {first + 1}): keep one"
     for first, row in find_repeats(names)
   ]
   unwritable = [f"line {row + 1}: {told}: write the name anew" for row, told in find_unwritable(names)]
-  return empty + unwritable + repeats
+  return unwritable + repeats
 
 
 def _lines(path: Path) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from zsar_jax.classes.class_lists import ClassList, find_empty, find_repeats
+from zsar_jax.classes.class_lists import ClassList, find_repeats
 from zsar_jax.classes.embeddings import Reading, read_classes
 from zsar_jax.classes.suggestions import Suggestions
 
@@ -12,7 +12,7 @@ def check_lists(lists: Mapping[str, ClassList], spec: str) -> dict[str, Any]:
   """What `python -m zsar_jax.classes check --json` prints.
 
   {vectors, usable, sets: [{set, rules, num_classes, num_whole, num_words, num_words_found,
-    unknown: [{word, classes, nearest}], empty: [line], repeated: [{class, lines}], wordless: [class]}]}
+    unknown: [{word, classes, nearest}], repeated: [{class, lines}], wordless: [class]}]}
 
   A class is whole where each of its words has a vector; words are counted once a set. With `sentence:DIR` every class is.
 
@@ -27,7 +27,7 @@ def check_lists(lists: Mapping[str, ClassList], spec: str) -> dict[str, Any]:
   )
   near = Suggestions(reading.vectors.known)
   sets = [_of_set(own, given, reading, near) for own, given in lists.items()]
-  lacks = ("unknown", "empty", "repeated", "wordless")
+  lacks = ("unknown", "repeated", "wordless")
   usable = all(one["num_classes"] and not any(one[key] for key in lacks) for one in sets)
   return {"vectors": spec, "usable": usable, "sets": sets}
 
@@ -43,7 +43,7 @@ def _of_set(own: str, given: ClassList, reading: Reading, near: Suggestions) -> 
   return {
     "set": own,
     "rules": given.source,
-    "num_classes": len(given.names),
+    "num_classes": len(classes.names),
     "num_whole": sum(
       bool(words) and not missing for words, missing in zip(classes.words, unknown, strict=True)
     ),
@@ -52,7 +52,6 @@ def _of_set(own: str, given: ClassList, reading: Reading, near: Suggestions) -> 
     "unknown": [
       {"word": word, "classes": names, "nearest": near(word)} for word, names in sorted(users.items())
     ],
-    "empty": [row + 1 for row in find_empty(given.names)],
     "repeated": [
       {"class": given.names[row], "lines": [first + 1, row + 1]} for first, row in find_repeats(given.names)
     ],
@@ -70,7 +69,6 @@ def coverage_text(report: Mapping[str, Any]) -> str:
     )
     if not one["num_classes"]:
       lines.append("  it holds no class: write one name a line")
-    lines += [f"  line {line} is empty: remove it, or give the class a name" for line in one["empty"]]
     lines += [
       f"  {r['class']!r} in line {r['lines'][1]} repeats line {r['lines'][0]}: keep one"
       for r in one["repeated"]

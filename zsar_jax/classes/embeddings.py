@@ -87,12 +87,15 @@ def read_whole_classes(
 
 
 def read_classes(
-  names: Mapping[str, Sequence[str]], spec: str, sources: Mapping[str, str] | None = None
+  names: Mapping[str, Sequence[str]], spec: vectors.Source, sources: Mapping[str, str] | None = None
 ) -> Reading:
-  """As `class_sets`, but a class with a word that has no vector, or with no word at all, is left without embedding."""
+  """As `class_sets`, but a class with a word that has no vector, or with no word at all, is left without embedding.
+
+  `spec` may also be unit vectors that were read before, by their words.
+  """
   source = {data_set: (sources or {}).get(data_set, data_set) for data_set in names}
   lemmas = {own: [words.label_words(name, source[own]) for name in given] for own, given in names.items()}
-  if sentence.is_sentence(spec):
+  if isinstance(spec, str) and sentence.is_sentence(spec):
     return _encoded(names, spec, source, lemmas)
   written = {own: _as_written(given, lemmas[own], source[own]) for own, given in names.items()}
   read = vectors.read(spec, {word for each in (lemmas, written) for word in _flat(each)})
@@ -115,13 +118,18 @@ def _encoded(
   tokens: Mapping[str, list[tuple[str, ...]]],
 ) -> Reading:
   held = [(own, row) for own in names for row, each in enumerate(tokens[own]) if each]
-  encoded = sentence.encode(spec, [words.readable_name(names[own][row], source[own]) for own, row in held])
+  encoded = sentence.encode(spec, [_read_aloud(names[own][row], source[own]) for own, row in held])
   rows = {own: np.zeros((len(given), encoded.shape[1]), np.float32) for own, given in names.items()}
   for (own, row), vector in zip(held, encoded, strict=True):
     rows[own][row] = vector
   sets = {own: ClassSet(tuple(given), tuple(tokens[own]), rows[own]) for own, given in names.items()}
   unknown: dict[str, list[tuple[str, ...]]] = {own: [()] * len(given) for own, given in names.items()}
   return Reading(sets, unknown, vectors.WordVectors({}, ()))
+
+
+def _read_aloud(name: str, source: str) -> str:
+  # Rules differ about paths alone: a name that several of them read is one text, which is encoded once.
+  return words.readable_name(name, source if "/" in name else "folder")
 
 
 def _flat(tokens: Mapping[str, Sequence[Sequence[str]]]) -> Iterable[str]:
@@ -194,12 +202,14 @@ def name_problems(data_set: str, names: Sequence[str]) -> list[str]:
   """What is wrong with a list of class names: none at all, empty ones, repeated ones."""
   if not names:
     return [f"{data_set}: no classes: expected at least one class name"]
-  empty = [f"{data_set}: class {row} has an empty name: give every class a name" for row in find_empty(names)]
+  empty = [
+    f"{data_set}: class {row + 1} has an empty name: give every class a name" for row in find_empty(names)
+  ]
   repeats = [
-    f"{data_set}: class name {names[row]!r} is repeated (classes {first} and {row}): keep one"
+    f"{data_set}: class name {names[row]!r} is repeated (classes {first + 1} and {row + 1}): keep one"
     for first, row in find_repeats(names)
   ]
   unwritable = [
-    f"{data_set}: class {row}: name {told}: write it anew" for row, told in find_unwritable(names)
+    f"{data_set}: class {row + 1}: name {told}: write it anew" for row, told in find_unwritable(names)
   ]
   return empty + unwritable + repeats

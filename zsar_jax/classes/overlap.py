@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from zsar_jax.classes.embeddings import has_embedding
+from zsar_jax.classes.words import readable_name
 from zsar_jax.errors import InputError
 from zsar_jax.types import ClassSet
 
@@ -36,10 +37,13 @@ def as_dicts(pairs: Iterable[Pair]) -> list[dict[str, Any]]:
   return [{"class": name, "collides_with": other, "distance": far} for name, other, far in pairs]
 
 
-def cosine_distances(seen: ClassSet, unseen: ClassSet) -> Float64[np.ndarray, "S U"]:
+def cosine_distances(
+  seen: ClassSet, unseen: ClassSet, *, any_spelling: bool = False
+) -> Float64[np.ndarray, "S U"]:
   """1 - cosine of every seen and every unseen class's embedding; infinite where one of them has none.
 
   The same name (`_` is a space) or the same words in any order are at distance 0, with or without embeddings.
+  `any_spelling`: names are the same whatever their capitals too, and with their words put apart by CamelCase.
   InputError if the widths differ.
   """
   distances = np.full((len(seen.names), len(unseen.names)), np.inf)
@@ -49,7 +53,7 @@ def cosine_distances(seen: ClassSet, unseen: ClassSet) -> Float64[np.ndarray, "S
       *(s.semantic_embeddings[k] for s, k in zip((seen, unseen), known, strict=True))
     )
   # Word rules differ between data sets: the same name must collide whatever its words became.
-  for keys in (_spelt, _sorted_words):
+  for keys in (_read_aloud if any_spelling else _spelt, _sorted_words):
     columns: dict[Any, list[int]] = {}
     for column, key in enumerate(keys(unseen)):
       columns.setdefault(key, []).append(column)
@@ -75,6 +79,10 @@ def _between(left: np.ndarray, right: np.ndarray) -> Float64[np.ndarray, "S U"]:
 
 def _spelt(classes: ClassSet) -> list[str]:
   return [name.replace("_", " ") for name in classes.names]
+
+
+def _read_aloud(classes: ClassSet) -> list[str]:
+  return [readable_name(name).lower() for name in classes.names]
 
 
 def _sorted_words(classes: ClassSet) -> list[tuple[str, ...]]:

@@ -1,8 +1,9 @@
 """Where the meaning of a word comes from: a file of word vectors, or a stand-in made from the word itself."""
 
 import hashlib
+import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +25,17 @@ class WordVectors(NamedTuple):
   known: tuple[str, ...]  # spellings that the source holds (at most 200,000), to suggest from
 
 
-def read(spec: str, wanted: Iterable[str]) -> WordVectors:
+# Where vectors come from: `hash:D`, a file, or unit vectors that were read before.
+Source = str | Mapping[str, Float32[np.ndarray, " D"]]
+
+
+def read(spec: Source, wanted: Iterable[str]) -> WordVectors:
   """Unit vectors of the wanted words; see `embeddings.load_word_vectors`."""
   wanted = sorted(set(wanted))
+  if not isinstance(spec, str):
+    own = {word: next((s for s in _spellings(word) if s in spec), None) for word in wanted}
+    found = {word: spec[spelling] for word, spelling in own.items() if spelling is not None}
+    return WordVectors(found, tuple(itertools.islice(spec, _MAX_KNOWN)))
   check_spec(spec)
   if sentence.is_sentence(spec):
     raise InputError(

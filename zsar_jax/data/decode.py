@@ -17,7 +17,11 @@ from zsar_jax.data.video_clips import ClipOptions, VideoClips, read_clips
 from zsar_jax.data.video_source import VideoError, VideoSource, open_file, resize
 from zsar_jax.data.worker import Worker, WorkerDied, WorkerTimeout
 
-VIDEO_SUFFIXES = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+# Of the containers that `video_clips.FORMATS` names; .ts is more often a text of TypeScript than a video.
+VIDEO_SUFFIXES = (
+  ".3g2", ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv",
+  ".webm", ".wmv",
+)  # fmt: skip
 
 
 class Decoder:

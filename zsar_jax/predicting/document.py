@@ -1,26 +1,36 @@
 """What `--json` prints: one document of JSON. `zsar_jax.predict` says what is in it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from zsar_jax.bundle.contents import Bundle
-from zsar_jax.recognition.answers import Failure, Named, Prediction, Timeline
+from zsar_jax.predicting.timeline import Written
+from zsar_jax.recognition.answers import Failure, Named, Prediction
 from zsar_jax.recognition.candidates import Candidates
 
 _DIGITS = 6  # of scores and seconds: float32 has no more
 
 
 def document(
-  bundle: Bundle, candidates: Candidates, answers: Sequence[Prediction | Failure], complete: bool
+  bundle: Bundle,
+  candidates: Candidates,
+  answers: Sequence[Prediction | Failure],
+  timelines: Mapping[str, Written],
+  complete: bool,
 ) -> dict[str, Any]:
-  """Everything that is known about the answers; numbers are finite."""
+  """Everything that is known about the answers; numbers are finite.
+
+  Args:
+    timelines: video -> the files that were written of it.
+  """
   return {
     "model": _model(bundle),
     "classes": _classes(candidates),
-    "videos": [_video(one, candidates) for one in answers if isinstance(one, Prediction)],
+    "notes": list(candidates.notes),
+    "videos": [
+      _video(one, candidates, timelines.get(one.video)) for one in answers if isinstance(one, Prediction)
+    ],
     "failures": [one._asdict() for one in answers if isinstance(one, Failure)],
     "complete": complete,
   }
@@ -66,7 +76,7 @@ def _classes(candidates: Candidates) -> list[dict[str, Any]]:
   ]
 
 
-def _video(one: Prediction, candidates: Candidates) -> dict[str, Any]:
+def _video(one: Prediction, candidates: Candidates, timeline: Written | None) -> dict[str, Any]:
   names = candidates.classes.names
   return {
     "video": one.video,
@@ -75,13 +85,7 @@ def _video(one: Prediction, candidates: Candidates) -> dict[str, Any]:
     "ranking": _ranked(one.ranking),
     "scores": {name: _number(score) for name, score in zip(names, one.scores, strict=True)},
     "nearest_seen": _ranked(one.nearest_seen),
-    "timeline": None if one.timeline is None else _timeline(one.timeline),
-  }
-
-
-def _timeline(timeline: Timeline) -> dict[str, Any]:
-  return {
-    name: np.round(np.asarray(values, float), _DIGITS).tolist() for name, values in timeline._asdict().items()
+    "timeline": None if timeline is None else timeline._asdict(),
   }
 
 

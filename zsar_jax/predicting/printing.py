@@ -52,8 +52,8 @@ class Printer:
     self._explain = explain
     self._widths = _widths(screen, videos, candidates.classes.names)
 
-  def leaks(self) -> None:
-    """Names that the model was trained on, as far as anybody knows."""
+  def notes(self) -> None:
+    """Names that the model was trained on, as far as anybody knows, and names that it has next to nothing for."""
     for leak in self._candidates.leaks:
       self._note(
         "seen",
@@ -65,6 +65,8 @@ class Printer:
         f"training began from {shown(self._facts.pretrained_from or 'other weights')}, whose classes nobody listed: a name may have "
         "been trained on without a mark",
       )
+    for note in self._candidates.notes:
+      self._note("note", shown(note))
 
   def _note(self, kind: str, text: str) -> None:
     self._screen.print(Text.assemble((kind, "yellow"), f"  {text}"), soft_wrap=True)

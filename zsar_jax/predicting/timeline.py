@@ -5,6 +5,7 @@ import io
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -38,6 +39,13 @@ def file_stems(videos: Sequence[str]) -> list[str]:
   return stems
 
 
+class Written(NamedTuple):
+  """The files of one video."""
+
+  csv: str
+  svg: str | None  # None without matplotlib
+
+
 class TimelineFiles:
   """The files of a `--timeline` folder.
 
@@ -52,17 +60,17 @@ class TimelineFiles:
     self._stems = dict(zip(videos, file_stems(videos), strict=True))
     self._draws = True
 
-  def write(self, one: Prediction) -> None:
+  def write(self, one: Prediction) -> Written:
     """`STEM.csv` and `STEM.svg`; the latter is left out, and that is told once, where matplotlib is missing.
 
     Raises:
       InputError: the folder cannot be written any more.
     """
-    stem = self._stems[one.video]
+    table, picture = (self._folder / f"{self._stems[one.video]}.{kind}" for kind in ("csv", "svg"))
     try:
-      write_text(self._folder / f"{stem}.csv", csv_text(one, self._names))
+      write_text(table, csv_text(one, self._names))
       if self._draws:
-        write_text(self._folder / f"{stem}.svg", draw(one, self._names).svg)
+        write_text(picture, draw(one, self._names).svg)
     except ImportError as error:
       self._draws = False
       print(f"timelines are written as CSV only: {error}; pip install matplotlib", file=sys.stderr)
@@ -70,6 +78,7 @@ class TimelineFiles:
       raise InputError(
         f"--timeline {str(self._folder)!r} cannot be written: {error.strerror or error}"
       ) from error
+    return Written(str(table), str(picture) if self._draws else None)
 
 
 def csv_text(one: Prediction, names: Sequence[str]) -> str:

@@ -17,20 +17,15 @@ class Leak(NamedTuple):
 
 
 class Candidates(NamedTuple):
-  """Made by `Recognizer.candidates`."""
+  """Made by `Recognizer.candidates`, for that model alone."""
 
   classes: ClassSet
-  prototypes: (
-    Prototypes  # in the space where videos are compared; `weights` over the seen classes where composed
-  )
+  prototypes: Prototypes  # where videos are compared; `weights` over the seen classes where composed
   seen: tuple[str, ...]  # names of those seen classes
   leaks: tuple[Leak, ...]
-  nearest_known: tuple[
-    Leak, ...
-  ] = ()  # of every class the nearest that the model was trained on, leak or not
-  seen_semantic: Float32[np.ndarray, "S E"] = np.zeros(
-    (0, 0), np.float32
-  )  # of the seen classes, by the same word vectors
+  seen_semantic: Float32[np.ndarray, "S E"]  # of the seen classes, by the same word vectors
+  checkpoint: str  # of the model that they were made by: `Facts.checkpoint`
+  notes: tuple[str, ...] = ()  # what is odd about the prototypes, a sentence each
 
   def recipe(self, name: str, most: int = 5) -> list[tuple[str, float]]:
     """The seen classes that a prototype is made of and their shares, the largest first; empty where it is not composed.

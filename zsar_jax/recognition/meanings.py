@@ -1,5 +1,7 @@
 """What the names mean that a user gives: their embeddings, and their prototypes among what the model knows."""
 
+import threading
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,6 +19,7 @@ from zsar_jax.classes.embeddings import (
 from zsar_jax.classes.overlap import cosine_distances
 from zsar_jax.classes.sentence import is_sentence
 from zsar_jax.classes.suggestions import Suggestions
+from zsar_jax.classes.vectors import Source
 from zsar_jax.classes.words import SOURCES, label_words
 from zsar_jax.data.references import parse_reference
 from zsar_jax.errors import InputError, raise_all
@@ -27,6 +30,7 @@ from zsar_jax.types import ClassSet, Prototypes
 # Of the same class by two sources of vectors: a copy that was rounded is nearer than this, another source is not.
 SAME_SPACE = 0.99  # cosine
 _GIVEN, _SEEN = "classes", "seen"
+_WARNINGS = threading.Lock()  # who catches warnings does it for the whole process
 
 
 class Meanings(NamedTuple):
@@ -34,9 +38,7 @@ class Meanings(NamedTuple):
 
   classes: ClassSet  # as given
   seen: ClassSet
-  known: (
-    ClassSet  # everything that the weights saw; a name may stand several times, read by several word rules
-  )
+  known: ClassSet  # all that the weights saw; a name may come several times, read by several word rules
 
 
 def make_candidates(bundle: Bundle, names: Sequence[str], vectors: str | None, rules: str) -> Candidates:
@@ -44,13 +46,21 @@ def make_candidates(bundle: Bundle, names: Sequence[str], vectors: str | None, r
   meanings = (
     _own_meanings(bundle, names, rules) if vectors is None else _other_meanings(bundle, names, vectors, rules)
   )
-  nearest = _nearest_known(meanings)
   threshold = bundle.config.data.overlap_threshold
-  leaks = tuple(leak for leak in nearest if leak.distance <= threshold)
-  prototypes = _prototypes(bundle, meanings)
+  leaks = tuple(leak for leak in _nearest_known(meanings) if leak.distance <= threshold)
+  prototypes, notes = _noted_prototypes(bundle, meanings)
+  seen = meanings.seen
   return Candidates(
-    meanings.classes, prototypes, meanings.seen.names, leaks, nearest, meanings.seen.semantic_embeddings
+    meanings.classes, prototypes, seen.names, leaks, seen.semantic_embeddings, bundle.facts.checkpoint, notes
   )
+
+
+def _noted_prototypes(bundle: Bundle, meanings: Meanings) -> tuple[Prototypes, tuple[str, ...]]:
+  """The prototypes, and what composing them warned of."""
+  with _WARNINGS, warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always", UserWarning)
+    prototypes = _prototypes(bundle, meanings)
+  return prototypes, tuple(str(one.message) for one in told if issubclass(one.category, UserWarning))
 
 
 def _prototypes(bundle: Bundle, meanings: Meanings) -> Prototypes:
@@ -61,7 +71,8 @@ def _prototypes(bundle: Bundle, meanings: Meanings) -> Prototypes:
 
 
 def _nearest_known(meanings: Meanings) -> tuple[Leak, ...]:
-  distances = cosine_distances(meanings.known, meanings.classes)
+  """Of every class the nearest that the model was trained on, leak or not."""
+  distances = cosine_distances(meanings.known, meanings.classes, any_spelling=True)
   rows = distances.argmin(axis=0)
   return tuple(
     Leak(name, meanings.known.names[row], float(distances[row, column]))
@@ -77,11 +88,12 @@ def _own_meanings(bundle: Bundle, names: Sequence[str], rules: str) -> Meanings:
       f"this model reads class names with a sentence encoder ({trained}), which did not come with it: give its folder, "
       "--vectors sentence:DIR"
     )
-  spec, told = trained, trained
+  source: Source = trained
+  told = trained
   if not trained.startswith("hash:"):
-    spec = str(bundle.folder / "words.npz")
+    source = bundle.word_vectors
     told = f"the words that came with the model, of {trained}; --vectors FILE reads others of that file"
-  reading = _read(names, spec, told, rules, {}, {})
+  reading = _read(names, source, told, rules, {}, {})
   return Meanings(reading.sets[_GIVEN], bundle.seen, bundle.known)
 
 
@@ -103,7 +115,7 @@ def _other_meanings(bundle: Bundle, names: Sequence[str], spec: str, rules: str)
 
 def _read(
   names: Sequence[str],
-  spec: str,
+  vectors: Source,
   told: str,
   rules: str,
   more: dict[str, tuple[str, ...]],
@@ -115,7 +127,7 @@ def _read(
     problems.append(f"{_GIVEN}: only {names[0]!r}: expected at least two names to choose between")
   unwritable = {row for row, _ in find_unwritable(names)}
   usable = [name for row, name in enumerate(names) if name.strip() and row not in unwritable]
-  reading = read_classes({_GIVEN: list(dict.fromkeys(usable)), **more}, spec, {**sources, _GIVEN: rules})
+  reading = read_classes({_GIVEN: list(dict.fromkeys(usable)), **more}, vectors, {**sources, _GIVEN: rules})
   near = Suggestions(reading.vectors.known)
   for name, missing in zip(reading.sets[_GIVEN].names, reading.unknown[_GIVEN], strict=True):
     if not label_words(name, rules):

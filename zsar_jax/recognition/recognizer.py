@@ -1,54 +1,78 @@
 """An exported model that names videos: `zsar_jax.load(DIR)`."""
 
 import functools
-import os
 import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+import weakref
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Shaped
 
-from zsar_jax.bundle.contents import Bundle
+from zsar_jax.bundle.contents import MOST_CLIPS, Bundle
 from zsar_jax.bundle.model import make_bundle_method
 from zsar_jax.bundle.read import read_bundle
 from zsar_jax.data.decode import Decoder
-from zsar_jax.data.killable_pool import map_ahead
 from zsar_jax.data.video_clips import ClipOptions, VideoClips
-from zsar_jax.data.video_source import VideoError
-from zsar_jax.errors import InputError
+from zsar_jax.errors import InputError, raise_all
 from zsar_jax.recognition.answers import Failure, Prediction
 from zsar_jax.recognition.candidates import Candidates
+from zsar_jax.recognition.checks import (
+  check_classes,
+  check_paths,
+  check_same_model,
+  check_vectors,
+  is_whole,
+  numbers_problems,
+)
+from zsar_jax.recognition.decoders import Decoders, read_ahead
 from zsar_jax.recognition.embedder import Embedder
 from zsar_jax.recognition.limits import NO_LIMITS, Limits
 from zsar_jax.recognition.meanings import make_candidates
 from zsar_jax.recognition.naming import name_video
 
-MOST_CLIPS = 250  # of a video, all of which are in memory together
 CACHED = 16  # lists of candidates
 
 
 def load(folder: str | Path) -> "Recognizer":
-  """The exported model in `folder`, its files verified.
+  """The exported model in `folder`, its files verified; nothing of it is read again later.
 
   Raises:
-    InputError: no exported model, or files of it that are missing, changed or too many.
+    InputError: no path, no exported model, or files of it that are missing, changed or too many.
   """
+  if not isinstance(folder, str | Path):
+    raise InputError(f"load: {folder!r} is no path: expected the folder of an exported model")
   return Recognizer(read_bundle(Path(folder)))
 
 
 class Recognizer:
-  """Names videos among any classes. Its methods may be called from several threads."""
+  """Names videos among any classes. Its methods may be called from several threads.
+
+  A few decoding processes stay between calls, for starting one takes longer than most videos; `close`, or leaving a `with`,
+  ends them, as do the end of the program and of the last reference.
+  """
 
   def __init__(self, bundle: Bundle):
     self.bundle = bundle
+    self._decoders = Decoders()
+    weakref.finalize(self, self._decoders.end)
     self._embedder = Embedder(bundle, make_bundle_method(bundle))
     self._lock = threading.Lock()
     self._made = functools.lru_cache(maxsize=CACHED)(functools.partial(make_candidates, bundle))
 
+  def close(self) -> None:
+    """Ends the idle decoding processes; a later call starts others."""
+    self._decoders.close()
+
+  def __enter__(self) -> "Recognizer":
+    return self
+
+  def __exit__(self, *exc_info: object) -> None:
+    self.close()
+
   def candidates(
-    self, classes: Sequence[str], vectors: str | None = None, *, rules: str = "folder"
+    self, classes: Sequence[str], vectors: str | Path | None = None, *, rules: str = "folder"
   ) -> Candidates:
     """The classes that videos are to be named among, with their prototypes and what of them the model already knows.
 
@@ -60,11 +84,10 @@ class Recognizer:
       rules: whose rules turn names into words: a data set's (`classes.words.SOURCES`), else those of a user's names.
 
     Raises:
-      InputError: every name that cannot be used, with suggestions for words without a vector; vectors that do not fit the model.
+      InputError: every name that cannot be used, with suggestions for words without a vector; vectors that do not fit the model;
+        something else than texts.
     """
-    if isinstance(classes, str):
-      raise InputError(f"classes is the text {classes!r}: expected a list of names")
-    return self._made(tuple(classes), vectors, rules)
+    return self._made(check_classes(classes), check_vectors(vectors), rules)
 
   def recognize(
     self,
@@ -83,38 +106,59 @@ class Recognizer:
 
     Args:
       videos: files, or one.
-      candidates: see `candidates`.
+      candidates: of this model; see `candidates`.
       top: how many of the best classes are told.
-      num_clips: evenly spaced clips whose mean stands for the video; None: as many as in the model's own evaluation.
+      num_clips: evenly spaced clips whose mean stands for the video, 1 to 250; None: as many as in the model's own evaluation.
       timeline: score windows along the video too.
       limits: longer or larger videos are failures.
       timeout: seconds for decoding one video.
 
     Raises:
-      InputError: numbers out of range, a model that reads features.
+      InputError: numbers out of range, videos that are no paths, candidates of another model, a model that reads features.
     """
-    videos = [videos] if isinstance(videos, str | Path) else videos
+    check_same_model(candidates, self.bundle.facts)
+    raise_all(numbers_problems(top, timeout))
     options = self._options(num_clips, timeline, limits)
-    if top < 1:
-      raise InputError(f"top is {top}: expected at least 1")
-    return self._recognized(videos, candidates, top, options, timeout)
+    return self._recognized(check_paths(videos), candidates, top, options, timeout)
 
   def classify(
     self,
     videos: Iterable[str | Path] | str | Path,
     classes: Sequence[str] | Candidates,
     *,
-    vectors: str | None = None,
+    vectors: str | Path | None = None,
     top: int = 5,
     num_clips: int | None = None,
     timeline: bool = False,
   ) -> list[Prediction | Failure]:
-    """`recognize` of all videos among `classes`; arguments and errors as there and as `candidates`."""
-    candidates = classes if isinstance(classes, Candidates) else self.candidates(classes, vectors)
+    """What is seen in each video: one answer a video, in the order of the videos.
+
+    A `Prediction` ranks the `top` best classes, best first; a video that cannot be read is a `Failure` and stops nobody.
+
+    Args:
+      videos: files, or one.
+      classes: at least two names to choose from, in words, or what `candidates` made of them.
+      vectors: as `candidates`; goes with names alone.
+      top: how many of the best classes are told, by default five; `Prediction.scores` has all.
+      num_clips: evenly spaced clips whose mean stands for the video, 1 to 250; None: as many as in the model's own evaluation.
+      timeline: score windows along the video too.
+
+    Raises:
+      InputError: as `candidates` and `recognize`; `vectors` beside classes that were made already.
+    """
+    if not isinstance(classes, Candidates):
+      candidates = self.candidates(classes, vectors)
+    elif vectors is None:
+      candidates = classes
+    else:
+      raise InputError("vectors: these classes have their meaning already: give it to `candidates`")
     return list(self.recognize(videos, candidates, top=top, num_clips=num_clips, timeline=timeline))
 
   def embed(self, frames: Shaped[np.ndarray, "B N T ..."]) -> Float32[np.ndarray, "B N D"]:
-    """One vector a clip, not normalised.
+    """One vector a clip, not normalised, where videos are compared with classes.
+
+    D is the width of a word vector (`bundle.seen.semantic_embeddings`) for a model by E2E, and of the seen classes' visual means
+    (`bundle.seen_visual`) for one by ResT.
 
     Args:
       frames: RGB, uint8 [B, N, T, crop, crop, 3], the centres of resized frames (`bundle.facts.preprocessing`); of a model that reads
@@ -169,34 +213,36 @@ class Recognizer:
     candidates: Candidates,
     top: int = 5,
   ) -> Prediction:
-    """What `recognize` says of a video that was read and embedded."""
+    """What `recognize` says of a video that was read and embedded.
+
+    Raises:
+      InputError: candidates of another model.
+    """
+    check_same_model(candidates, self.bundle.facts)
     return name_video(self.bundle, video, clips, vectors, candidates, top)
 
   def _recognized(
     self, videos: Iterable[str | Path], candidates: Candidates, top: int, options: ClipOptions, timeout: float
   ) -> Generator[Prediction | Failure, None, None]:
-    def read(decoder: Decoder, video: str | Path) -> tuple[str, VideoClips | str]:
-      try:
-        return str(video), decoder.clips(str(video), options, timeout=timeout)
-      except VideoError as error:
-        return str(video), str(error)
-
-    with closing(map_ahead(read, videos, Decoder, os.cpu_count() or 1, _num_bytes)) as found:
-      for (video, clips), vectors in self._embedder.videos(_with_clips(found)):
+    with closing(read_ahead(self._decoders, videos, options, timeout)) as found:
+      with_clips = ((pair, None if isinstance(pair[1], str) else pair[1]) for pair in found)
+      for (video, clips), vectors in self._embedder.videos(with_clips):
         if isinstance(clips, str):
           yield Failure(video, clips)
         elif not np.isfinite(vectors).all():
           yield Failure(video, "the model's numbers for it are not finite")
         else:
-          yield self.answer(video, clips, vectors, candidates, top)
+          yield name_video(self.bundle, video, clips, vectors, candidates, top)
 
   def _options(self, num_clips: int | None, windows: bool, limits: Limits) -> ClipOptions:
     if self.bundle.config.model.backbone == "features":
       raise InputError("this model reads precomputed features, no videos: give them to `embed`")
+    if not isinstance(limits, Limits):
+      raise InputError(f"limits is {limits!r}: expected zsar_jax.Limits(seconds, pixels)")
     make = self.bundle.facts.preprocessing
     num = make.num_clips if num_clips is None else num_clips
-    if not 1 <= num <= MOST_CLIPS:
-      raise InputError(f"num_clips is {num}: expected 1 to {MOST_CLIPS}")
+    if not is_whole(num) or not 1 <= num <= MOST_CLIPS:
+      raise InputError(f"num_clips is {num!r}: expected a whole number from 1 to {MOST_CLIPS}")
     return ClipOptions(
       make.short_side, make.crop, make.num_frames, make.stride, num, windows, make.fps, make.jpeg_quality,
       make.stored_short_side, limits.seconds, limits.pixels,
@@ -208,14 +254,3 @@ class Recognizer:
     if model.backbone == "features":
       return (make.num_frames, model.num_features), np.float32
     return (make.num_frames, make.crop, make.crop, 3), np.uint8
-
-
-def _num_bytes(found: tuple[str, VideoClips | str]) -> int:
-  return 0 if isinstance(found[1], str) else found[1].frames.nbytes
-
-
-def _with_clips(
-  found: Iterable[tuple[str, VideoClips | str]],
-) -> Iterator[tuple[tuple[str, VideoClips | str], VideoClips | None]]:
-  for pair in found:
-    yield pair, None if isinstance(pair[1], str) else pair[1]

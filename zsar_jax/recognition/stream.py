@@ -9,6 +9,8 @@ from jaxtyping import Shaped
 
 Key = TypeVar("Key")
 
+MOST_EMPTY = 256  # items without rows that wait; those with rows are at most two batches
+
 
 class _Batch:
   """A result that may still be under way on the device."""
@@ -39,9 +41,10 @@ def in_batches(
   """(key, `run` of its rows) of every item, in order.
 
   One batch is on its way while the next is put together, so an item comes out when a batch after its last row has started, or at the end.
+  Items without rows behind it wait for it; where so many do that they would fill the memory, a batch starts before it is full.
 
   Args:
-    items: keys, each with any number of rows of one shape; an item without rows comes out as [0, 0].
+    items: keys, each with any number of rows of one shape; an item without rows comes out as [0, 0], at once where none waits before it.
     size: rows of a batch; the last is filled up with zeros.
     run: takes [size, ...]; its rows do not depend on each other. It may return before it is done, as JAX does.
   """
@@ -70,7 +73,10 @@ def in_batches(
       filled += len(piece)
       if filled == size:
         start()
-    while waiting and not waiting[0].left and waiting[0].last < started - 1:
+    crowded = len(waiting) > 2 * size + MOST_EMPTY
+    if crowded and pieces:
+      start()
+    while waiting and not waiting[0].left and (crowded or waiting[0].last < max(started - 1, 0)):
       done = waiting.popleft()
       yield done.key, done.rows()
   if pieces:
