@@ -142,6 +142,33 @@ def test_a_header_that_hides_the_length_does_not_help(tmp_path, monkeypatch):
     read_clips(path, OPTIONS._replace(most_pixels=3000))
 
 
+def _same_times(path, delta, timescale):
+  """Writes the file again with a clock of its own: every frame `delta` / `timescale` seconds after the last."""
+  held = bytearray(path.read_bytes())
+  at = held.index(b"stts") + 8
+  for entry in range(int.from_bytes(held[at : at + 4], "big")):
+    held[at + 8 + 8 * entry : at + 12 + 8 * entry] = delta.to_bytes(4, "big")
+  at = held.index(b"mdhd")
+  held[at + 16 : at + 20] = timescale.to_bytes(4, "big")
+  for box, length in ((b"mdhd", 20), (b"mvhd", 20), (b"tkhd", 24)):
+    at = held.index(box) + length
+    held[at : at + 4] = (1).to_bytes(4, "big")
+  for box in (b"edts", b"ctts"):
+    held = held.replace(box, b"free")
+  path.write_bytes(held)
+  return str(path)
+
+
+def test_a_clock_that_stands_still_hides_no_length(tmp_path):
+  still = _same_times(write_video(tmp_path / "a.mp4", ramp_frames(150, 48, 64)), 0, 10_000)
+  with pytest.raises(VideoError, match="too long: expected at most 2 s"):
+    read_clips(still, OPTIONS._replace(most_seconds=2))
+  racing = _same_times(write_video(tmp_path / "b.mp4", ramp_frames(150, 48, 64)), 1, 1_000_000)
+  with pytest.raises(VideoError, match="at most 1 s of video, and 120 frames"):
+    read_clips(racing, OPTIONS._replace(most_seconds=1))
+  assert read_clips(racing, OPTIONS._replace(most_seconds=2)).num_frames == 150
+
+
 def test_what_is_no_video_is_told_in_words(tmp_path):
   whole = write_video(tmp_path / "whole.mp4", ramp_frames(26, 48, 64))
   (tmp_path / "cut.mp4").write_bytes(whole.read_bytes()[:-400])

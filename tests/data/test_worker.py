@@ -54,3 +54,23 @@ def test_the_process_ends_with_the_worker():
   worker.close()
   with pytest.raises(ProcessLookupError):
     os.kill(pid, signal.SIGCONT)
+
+
+def test_a_process_that_died_between_calls_costs_nobody_a_call():
+  with Worker() as worker:
+    first = worker.call(os.getpid, timeout=30)
+    os.kill(first, signal.SIGKILL)
+    time.sleep(0.05)
+    assert worker.call(os.getpid, timeout=30) != first
+
+
+def test_signals_to_the_group_do_not_end_a_call():
+  with Worker() as worker:
+    pid = worker.call(os.getpid, timeout=30)
+    timers = [threading.Timer(0.1, os.kill, (pid, one)) for one in (signal.SIGTERM, signal.SIGINT)]
+    for timer in timers:
+      timer.start()
+    assert worker.call(time.sleep, 0.3, timeout=30) is None
+    assert worker.call(os.getpid, timeout=30) == pid
+    for timer in timers:
+      timer.join()

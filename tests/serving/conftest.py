@@ -28,7 +28,11 @@ class Running:
     self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve([listening])))
     self._thread.start()
     self.client = httpx.Client(base_url=self.url, timeout=60)
-    while not self.work.ready and self.work.failed is None:
+    until = time.monotonic() + 120
+    while not self.work.ready:
+      if self.work.failed is not None or not self._thread.is_alive() or time.monotonic() > until:
+        self.stop()
+        raise AssertionError(f"the server did not become ready: {self.work.failed!r}")
       time.sleep(0.01)
 
   def classify(self, video, classes="juggling balls, archery", name="clip.mp4", **fields):
@@ -40,8 +44,9 @@ class Running:
     text = self.client.get("/metrics").text
     return float(next(each for each in text.splitlines() if each.startswith(line + " ")).rpartition(" ")[2])
 
-  def stop(self):
-    self.client.close()
+  def stop(self, close_client=True):
+    if close_client:
+      self.client.close()
     self._server.should_exit = True
     self._thread.join(60)
     self._binding.__exit__(None, None, None)

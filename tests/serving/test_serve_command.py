@@ -26,10 +26,27 @@ class Process:
   def __init__(self, model_folder, *more):
     command = [sys.executable, "-m", "zsar_jax.serve", "--model", str(model_folder), "--port", "0", *more]
     self.process = subprocess.Popen(
-      command, cwd=ROOT, env=ONE_DEVICE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+      command,
+      cwd=ROOT,
+      env=ONE_DEVICE,
+      stdout=subprocess.PIPE,
+      stderr=subprocess.PIPE,
+      text=True,
+      start_new_session=True,
     )
-    self.said = self.process.stdout.readline()
-    self.port = int(re.search(r"http://127\.0\.0\.1:(\d+) ", self.said)[1])
+    found = re.search(r"http://127\.0\.0\.1:(\d+) ", self.process.stdout.readline())
+    if found is None:
+      raise AssertionError(f"no address: {self.end()}")
+    self.port = int(found[1])
+
+  def told(self, text):
+    """Reads what it says until `text` comes."""
+    said = []
+    for line in self.process.stderr:
+      said.append(line)
+      if text in line:
+        return
+    raise AssertionError("".join(said))
 
   def end(self, timeout=30):
     """(exit code, stderr)."""
@@ -64,8 +81,8 @@ def test_sigterm_finishes_what_was_accepted(model_folder, clips):
     connection = _connected(running.port, body)
     connection.sendall(body[:300])
     httpx.get(f"http://127.0.0.1:{running.port}/health")  # by now the form's beginning was read
-    running.process.send_signal(signal.SIGTERM)
-    assert "finishing" in running.process.stderr.readline()
+    os.killpg(running.process.pid, signal.SIGTERM)  # the decoding processes get it too
+    running.told("finishing")
     threading.Event().wait(0.5)
     with pytest.raises(ConnectionRefusedError):
       socket.create_connection(("127.0.0.1", running.port), timeout=5)
@@ -87,7 +104,7 @@ def test_second_signal_quits_at_once(model_folder):
     connection = _connected(running.port, b"x" * 1000)
     httpx.get(f"http://127.0.0.1:{running.port}/health")
     running.process.send_signal(signal.SIGINT)
-    assert "finishing" in running.process.stderr.readline()
+    running.told("finishing")
     running.process.send_signal(signal.SIGINT)
     code, errors = running.end(5)
     connection.close()
@@ -96,12 +113,40 @@ def test_second_signal_quits_at_once(model_folder):
   assert code == 130, errors
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.0, 0.4, 0.8, 1.2])
+def test_sigterm_while_it_compiles(model_folder, tmp_path, wait):
+  """Nothing of the compiler's may be at work when the interpreter ends."""
+  with socket.socket() as free:
+    free.bind(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+  process = subprocess.Popen(
+    [sys.executable, "-m", "zsar_jax.serve", "--model", str(model_folder), "--port", str(port)], cwd=ROOT,
+    env=ONE_DEVICE | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+  )  # fmt: skip
+  try:
+    for _ in range(600):
+      try:
+        httpx.get(f"http://127.0.0.1:{port}/health")
+        break
+      except httpx.TransportError:
+        threading.Event().wait(0.05)
+    threading.Event().wait(wait)
+    process.terminate()
+    assert process.wait(30) == 0, process.stderr.read()
+  finally:
+    process.kill()
+    process.stderr.close()
+
+
 @pytest.mark.parametrize(
   ("more", "told"),
   [
     (["--max_mb", "0", "--port", "70000"], ["--max_mb 0", "--port 70000"]),
     (["--max_seconds", "nan"], ["--max_seconds"]),
     (["--max_waiting", "-1"], ["--max_waiting"]),
+    (["--name", "https://example.org"], ["--name 'https://example.org'", "without a port"]),
+    (["--name", "example.org:8443"], ["--name"]),
     ([], ["no_such_model"]),
   ],
 )

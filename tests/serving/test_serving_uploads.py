@@ -2,13 +2,15 @@
 
 import asyncio
 
+import av
 import pytest
 from fastapi import Request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 
-from zsar_jax.serving import media, uploads
+from zsar_jax.serving import media, patience
+from zsar_jax.serving.patience import Patience
 from zsar_jax.serving.problems import Refused
 from zsar_jax.serving.uploads import received
 
@@ -36,7 +38,7 @@ def _form(video, name="a.mp4"):
 
 
 async def _read(chunks, folder, most=1000, **more):
-  async with received(_request(chunks, **more), folder, most) as upload:
+  async with received(_request(chunks, **more), folder, most, Patience()) as upload:
     return upload.filename, upload.fields, upload.path.read_bytes()
 
 
@@ -69,7 +71,7 @@ def test_client_that_goes_leaves_nothing(tmp_path):
 
 
 def test_stalled_upload_is_given_up(tmp_path, monkeypatch):
-  monkeypatch.setattr(uploads, "STALLED_SECONDS", 0.05)
+  monkeypatch.setattr(patience, "STALLED_SECONDS", 0.05)
 
   async def never():
     await asyncio.sleep(60)
@@ -78,13 +80,59 @@ def test_stalled_upload_is_given_up(tmp_path, monkeypatch):
   request._receive = never
 
   async def read():
-    async with received(request, tmp_path, 10):
+    async with received(request, tmp_path, 10, Patience()):
       pass
 
   with pytest.raises(Refused) as caught:
     asyncio.run(read())
   assert caught.value.status == 408
   assert not list(tmp_path.iterdir())
+
+
+def _trickling(seconds):
+  """A request of which a byte comes every so often."""
+  request, body = _request([]), iter(_form(b"x" * 900))
+
+  async def byte():
+    await asyncio.sleep(seconds)
+    return {"type": "http.request", "body": bytes([next(body)]), "more_body": True}
+
+  request._receive = byte
+  return request
+
+
+def test_upload_that_trickles_is_given_up(tmp_path, monkeypatch):
+  monkeypatch.setattr(patience, "STALLED_SECONDS", 0.1)
+
+  async def read():
+    async with received(_trickling(0.01), tmp_path, 1000, Patience()):
+      pass
+
+  with pytest.raises(Refused, match="less than 50 kB/s") as caught:
+    asyncio.run(read())
+  assert caught.value.status == 408
+  assert not list(tmp_path.iterdir())
+
+
+def test_unfinished_upload_has_little_time_once_the_server_ends(tmp_path, monkeypatch):
+  monkeypatch.setattr(patience, "HURRY_SECONDS", 0.05)
+
+  async def read():
+    given = Patience()
+    asyncio.get_running_loop().call_later(0.05, given.hurry)
+    async with received(_trickling(20), tmp_path, 1000, given):
+      pass
+
+  with pytest.raises(Refused, match="shutting down") as caught:
+    asyncio.run(read())
+  assert caught.value.status == 503
+
+
+def test_heads_of_fields_are_bounded(tmp_path):
+  for head in (b'Content-Disposition: form-data; x="' + b"a" * 20_000, b"a: b\r\n" * 5000):
+    with pytest.raises(Refused) as caught:
+      asyncio.run(_read([b"--b\r\n" + head], tmp_path, 10**6))
+    assert caught.value.status == 422
 
 
 @pytest.mark.parametrize(
@@ -95,7 +143,19 @@ def test_suffixes(name, suffix):
   assert media.suffix(name) == suffix
 
 
-def test_heads_of_files(clips):
+def test_heads_of_files(clips, tmp_path):
   assert media.looks_like_video(clips[0].read_bytes()[:16])
+  muxers = {".3gp": "3gp", ".wmv": "asf", ".flv": "flv", ".mts": "mpegts", ".mxf": "mxf", ".mkv": "matroska"}
+  for suffix, muxer in muxers.items():
+    path = tmp_path / f"a{suffix}"
+    with av.open(str(path), "w", format=muxer) as container:
+      codec = {"flv": "flv", "mxf": "mpeg2video"}.get(muxer, "mpeg4")
+      stream = container.add_stream(codec, 25)
+      stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+      for _ in range(3):
+        container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+      container.mux(stream.encode(None))
+    assert media.suffix(path.name) == suffix
+    assert media.looks_like_video(path.read_bytes()[:16]), suffix
   for head in (b"", b"#EXTM3U", b"\x89PNG\r\n\x1a\n" + bytes(8), b"RIFF1234WAVE", b"<MPD xmlns=", b"ffconcat version"):  # fmt: skip
     assert not media.looks_like_video(head)

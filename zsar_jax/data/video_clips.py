@@ -18,6 +18,9 @@ from zsar_jax.data.jpeg_pixels import decode_window, resize
 from zsar_jax.data.video_source import VideoError, VideoSource, open_file
 
 MOST_WINDOWS = 100
+# A file's clock may run as slowly as it likes; frames are work all the same.
+MOST_RATE = 120  # frames a second of the longest video that is taken
+ORDINARY_RATE = 25.0  # where a file tells an impossible one
 # What a file may be: formats that hold video and name no other file, as playlists do.
 FORMATS = "3g2,3gp,asf,avi,flv,gif,h264,hevc,ivf,m4a,m4v,matroska,mj2,mjpeg,mov,mp4,mpeg,mpegts,mpegvideo,mxf,nut,ogg,vob,webm"
 
@@ -75,11 +78,12 @@ def read_clips(path: str, options: ClipOptions) -> VideoClips:
 def _counted(path: str, options: ClipOptions) -> int:
   """How many frames there are to choose from, by the packets of the file."""
   with open_file(path) as file, _open(file, options) as source:
-    _check_length(source.declared_seconds, options)
+    length = _Length(source, options)
+    length.check(source.declared_seconds)
     num = 0
     for time in source.packet_times():
       num += 1
-      _check_length(num / source.source_fps if time is None else time, options)
+      length.count(time)
     return source.num_kept(num)
 
 
@@ -88,9 +92,14 @@ def _decoded(path: str, options: ClipOptions, length: int) -> tuple[VideoClips |
   wanted, positions = _plan(length, options)
   times: list[float] = []
   with open_file(path) as file, _open(file, options) as source:
+    shown = _Length(source, options)
+
+    def watch(frame: Any, time: float) -> None:
+      _check_pixels(frame.height, frame.width, options)
+      shown.count(time)
 
     def kept() -> Iterator[Any]:
-      for frame in source.frames(wanted=set(wanted.tolist()), watch=lambda f, t: _check(f, t, options)):
+      for frame in source.frames(wanted=set(wanted.tolist()), watch=watch):
         times.append(source.end - 1 / source.source_fps)
         yield frame
 
@@ -149,14 +158,36 @@ def _crops(
   return np.stack([resize(crop, options.crop) for crop in crops] if resized else crops)
 
 
-def _check(frame: Any, time: float, options: ClipOptions) -> None:
-  _check_pixels(frame.height, frame.width, options)
-  _check_length(time, options)
+class _Length:
+  """How long a video has become while its packets or frames are counted; frames that do not move on count by the rate.
 
+  A packet's time may lie before the last one's (frames that are shown later are stored earlier), but no two are at the same.
+  """
 
-def _check_length(seconds: float, options: ClipOptions) -> None:
-  if options.most_seconds is not None and seconds > options.most_seconds:
-    raise VideoError(f"too long: expected at most {options.most_seconds:g} s of video")
+  def __init__(self, source: VideoSource, options: ClipOptions):
+    self._most = options.most_seconds
+    self._rate = source.source_fps if source.source_fps <= MOST_RATE else ORDINARY_RATE
+    self._num, self._latest = 0, 0.0
+    self._moments: set[float] = set()
+
+  def count(self, time: float | None) -> None:
+    """One more. Raises VideoError where the video is longer than allowed."""
+    if self._most is None:
+      return
+    self._num += 1
+    if time is not None:
+      self._moments.add(time)
+      self._latest = max(self._latest, time)
+    self.check(self._latest + (self._num - max(len(self._moments), 1)) / self._rate)
+    if self._num > self._most * MOST_RATE:
+      raise VideoError(
+        f"too long: expected at most {self._most:g} s of video, and {self._most * MOST_RATE:,.0f} frames"
+      )
+
+  def check(self, seconds: float) -> None:
+    """Raises VideoError where the video is longer than allowed."""
+    if self._most is not None and seconds > self._most:
+      raise VideoError(f"too long: expected at most {self._most:g} s of video")
 
 
 def _check_pixels(height: int, width: int, options: ClipOptions) -> None:

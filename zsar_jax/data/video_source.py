@@ -252,6 +252,8 @@ def _why_not_opened(path: str | BinaryIO, error: Exception) -> str:
 
 
 def _words(error: Exception) -> str:
+  if isinstance(error, MemoryError):
+    return "it needs more memory than there is"
   return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
 
 

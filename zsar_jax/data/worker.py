@@ -28,6 +28,7 @@ class Worker:
   def __init__(self):
     self._process: subprocess.Popen | None = None
     self._pipe: Connection | None = None
+    self._killed = False  # by `kill`, since the last call began
 
   def call(self, function: Callable[..., Any], *args: Any, timeout: float) -> Any:
     """`function(*args)`, run in the child. Function, arguments and result are pickled.
@@ -40,9 +41,9 @@ class Worker:
       WorkerTimeout, WorkerDied: the next call starts a new process.
       Whatever `function` raises.
     """
-    pipe = self._start() if self._pipe is None else self._pipe
+    self._killed = False
     try:
-      pipe.send((function, args, timeout))
+      pipe = self._sent((function, args, timeout))
       if not pipe.poll(timeout):
         self.close()
         raise WorkerTimeout(f"not done after {timeout:g} s")
@@ -57,6 +58,21 @@ class Worker:
     if not ok:
       raise value
     return value
+
+  def _sent(self, call: tuple[Any, ...]) -> Connection:
+    """Hands a call to the process, a new one where the last is gone: nobody's call may fail by what happened before it."""
+    if self._process is not None and self._process.poll() is not None:
+      self.close()
+    try:
+      pipe = self._pipe or self._start()
+      pipe.send(call)
+    except (EOFError, OSError):
+      if self._killed:
+        raise
+      self.close()
+      pipe = self._start()
+      pipe.send(call)
+    return pipe
 
   def _start(self) -> Connection:
     self._pipe, theirs = Pipe()
@@ -73,6 +89,7 @@ class Worker:
 
   def kill(self) -> None:
     """Makes a call that another thread is waiting for end with `WorkerDied`."""
+    self._killed = True
     process = self._process
     if process is not None:
       process.kill()
@@ -100,7 +117,9 @@ class Worker:
 
 def serve(pipe: Connection) -> None:
   """The child's loop: answers calls until the parent closes the pipe or dies."""
-  signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's affair
+  # Signals to the whole group are the parent's affair, which may want its calls finished; it ends us by SIGKILL or by closing the pipe.
+  for one in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(one, signal.SIG_IGN)
   pipe.send("ready")
   with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
     while True:

@@ -33,6 +33,7 @@ def classified(bundle: Bundle, answer: Answer) -> shapes.Classified:
     nearest_seen=_scored(found.nearest_seen),
     classes=_classes(answer),
     timeline=None if found.timeline is None else _timeline(found.timeline),
+    notes=list(candidates.notes),
   )
 
 

@@ -1,12 +1,15 @@
 """The endpoints."""
 
+import asyncio
 import contextlib
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 import zsar_jax
@@ -36,14 +39,14 @@ def make_app(recognizer: Recognizer, settings: Settings) -> tuple[FastAPI, Work]
   _add_pages(app)
   _add_endpoints(app, work)
   _add_probes(app, work)
-  app.add_middleware(Guard, metrics=work.metrics, local=settings.is_local, name=settings.name)
+  app.add_middleware(Guard, metrics=work.metrics, settings=settings, stopping=lambda: work.stopping)
   return app, work
 
 
 def _add_pages(app: FastAPI) -> None:
   app.mount("/static", StaticFiles(directory=STATIC))
 
-  @app.get("/", include_in_schema=False)
+  @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
   async def page() -> FileResponse:
     return FileResponse(STATIC / "index.html")
 
@@ -52,28 +55,30 @@ def _add_endpoints(app: FastAPI, work: Work) -> None:
   @app.post(
     "/v1/classify",
     response_model=Classified,
-    responses=problems.responses(403, 408, 413, 415, 422, 429, 503),
+    responses=problems.responses(403, 408, 413, 415, 422, 429, 500, 503),
     openapi_extra=openapi.form_body(),
     tags=["videos"],
     summary="Name a video among classes",
   )
   async def classify(request: Request) -> Any:
     try:
-      return answers.classified(work.recognizer.bundle, await work.classify(request))
+      answer = await work.classify(request)
+      return await _written(lambda: answers.classified(work.recognizer.bundle, answer))
     except ClientDisconnect:
       return Response(status_code=CLIENT_GONE)
 
   @app.post(
     "/v1/classes",
     response_model=NamesChecked,
-    responses=problems.responses(403, 408, 413, 422, 503),
+    responses=problems.responses(403, 408, 413, 422, 429, 500, 503),
     openapi_extra=openapi.json_body(Names),
     tags=["videos"],
     summary="Look at class names before a video is sent",
   )
   async def classes(request: Request) -> Any:
     try:
-      return await work.check_names(request)
+      found = await work.check_names(request)
+      return await _written(lambda: found)
     except ClientDisconnect:
       return Response(status_code=CLIENT_GONE)
 
@@ -84,12 +89,18 @@ def _add_endpoints(app: FastAPI, work: Work) -> None:
     return answers.model(work.recognizer.bundle, work.settings)
 
 
+async def _written(make: Callable[[], BaseModel]) -> Response:
+  """What `make` makes, as JSON; in a thread, for a thousand names take long."""
+  return Response(await asyncio.to_thread(lambda: make().model_dump_json()), media_type="application/json")
+
+
 def _add_probes(app: FastAPI, work: Work) -> None:
   described: dict[int | str, dict[str, Any]] = {
     503: {"model": Health, "description": problems.STATUSES[503]},
     **problems.responses(403),
   }
 
+  @app.head("/health", include_in_schema=False)
   @app.get(
     "/health", tags=["server"], response_model=Health, responses=described, summary="Whether videos are taken"
   )

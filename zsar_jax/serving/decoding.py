@@ -3,17 +3,21 @@
 import asyncio
 import contextlib
 import functools
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from zsar_jax.data.decode import Decoder
+from zsar_jax.data.video_clips import VideoClips
+from zsar_jax.data.video_source import VideoError
 from zsar_jax.serving.media import prepare
+from zsar_jax.serving.memory import Memory
 from zsar_jax.serving.metrics import Metrics
-from zsar_jax.serving.settings import HELD_BYTES
+from zsar_jax.serving.settings import DECODER_BYTES, HELD_BYTES
 
 START_SECONDS = 60.0
+Read = Callable[[Decoder], VideoClips]
 
 
 class Decoding:
@@ -21,62 +25,90 @@ class Decoding:
 
   Args:
     workers: processes.
+    clips_bytes: that the frames of one video may take; bounds the memory of a process, which copies them a few times.
   """
 
-  def __init__(self, workers: int, metrics: Metrics):
-    self._metrics = metrics
+  def __init__(self, workers: int, clips_bytes: int, metrics: Metrics):
+    self._metrics, self._most_bytes = metrics, DECODER_BYTES + 4 * clips_bytes
     self._everyone = [Decoder() for _ in range(workers)]
     self._idle: asyncio.Queue[Decoder] = asyncio.Queue()
     for decoder in self._everyone:
       self._idle.put_nowait(decoder)
     self._threads = ThreadPoolExecutor(workers, "decoding")
-    self._held, self._room = 0, asyncio.Condition()
+    self._memory = Memory(HELD_BYTES)
 
-  async def run(self, function: Callable[[Decoder], Any]) -> Any:
-    """`function(decoder)` in a thread, with a process nobody else uses. Cancelled, the process is killed, and comes back anew.
+  @contextlib.asynccontextmanager
+  async def clips(self, read: Read, most_bytes: int) -> AsyncIterator[VideoClips]:
+    """What `read(decoder)` returns; its memory is counted until the block ends.
+
+    Args:
+      read: called in a thread with a process that nobody else uses. Where the task is cancelled, the process is killed.
+      most_bytes: that its frames may take. It waits until what others hold leaves room for them.
 
     Raises:
-      VideoError: from `function`.
+      VideoError: from `read`.
     """
-    with self._metrics.decode_queue.track_inprogress():
-      decoder = await self._idle.get()
-    started = time.perf_counter()
-    loop = asyncio.get_running_loop()
-    call = loop.run_in_executor(self._threads, functools.partial(function, decoder))
+    held = 0
+    try:
+      with self._metrics.decode_queue.track_inprogress():
+        decoder = await self._idle.get()
+        try:
+          await self._memory.take(most_bytes)
+        except BaseException:
+          self._idle.put_nowait(decoder)
+          raise
+        held = most_bytes
+      clips = await self._run(read, decoder)
+      self._memory.give(held - clips.frames.nbytes)
+      held = clips.frames.nbytes
+      yield clips
+    finally:
+      self._memory.give(held)
+
+  async def _run(self, read: Read, decoder: Decoder) -> VideoClips:
+    """Gives the decoder back once its thread is done with it, which may be after this."""
+    started, gone = time.perf_counter(), threading.Event()
+
+    def work() -> VideoClips:
+      try:
+        self._start(decoder)
+        if gone.is_set():
+          raise VideoError("nobody waits for it")
+        return read(decoder)
+      finally:
+        self._metrics.decoding.observe(time.perf_counter() - started)
+        if gone.is_set():  # it may have been killed a moment after its call was done
+          decoder.close()
+
+    call = asyncio.get_running_loop().run_in_executor(self._threads, work)
+    call.add_done_callback(functools.partial(self._done, decoder))
     try:
       return await asyncio.shield(call)
     except asyncio.CancelledError:
+      gone.set()
       decoder.kill()
-      with contextlib.suppress(Exception):
-        await call  # the thread must be done with it before anybody else gets it
       raise
-    finally:
-      self._idle.put_nowait(decoder)
-      self._metrics.decoding.observe(time.perf_counter() - started)
 
-  @contextlib.asynccontextmanager
-  async def room(self) -> AsyncIterator[Callable[[int], None]]:
-    """Waits until clips that others hold leave room; call what it gives with the bytes held from now to the end."""
-    own = 0
-
-    def hold(num_bytes: int) -> None:
-      nonlocal own
-      own += num_bytes
-      self._held += num_bytes
-
-    async with self._room:
-      await self._room.wait_for(lambda: self._held < HELD_BYTES)
-    try:
-      yield hold
-    finally:
-      self._held -= own
-      async with self._room:
-        self._room.notify_all()
+  def _done(self, decoder: Decoder, call: asyncio.Future[VideoClips]) -> None:
+    if not call.cancelled():
+      call.exception()  # looked at: nobody else may be there to do it
+    self._idle.put_nowait(decoder)
 
   def warm_up(self) -> None:
     """Starts the processes. Call it before the first video."""
-    for _ in self._threads.map(lambda decoder: decoder.call(prepare, timeout=START_SECONDS), self._everyone):
+    for _ in self._threads.map(self._start, self._everyone):
       pass
+
+  def _start(self, decoder: Decoder) -> None:
+    """Sees to it that the process lives and is within its bounds: no video may pay for what happened before it.
+
+    Raises:
+      VideoError: it does not start.
+    """
+    try:
+      decoder.call(prepare, self._most_bytes, timeout=START_SECONDS)
+    except VideoError:
+      decoder.call(prepare, self._most_bytes, timeout=START_SECONDS)
 
   def kill(self) -> None:
     """Ends the processes at once."""

@@ -1,18 +1,22 @@
 """The API's description, and the page that shows it without reaching for another server."""
 
+import pathlib
 from typing import Any
 
 import swagger_ui_bundle
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import FileResponse, HTMLResponse
 from pydantic import BaseModel
 
 from zsar_jax.serving.shapes import Form
 
 VERSION = "3.0.3"  # the newest that the bundled page can show
 
+_ERRORS = (
+  "Every error answers in one shape, `error` and `problems`: also 400 (what was sent is no HTTP), 404 (no such address) and 405 (another "
+  "method), which any address may answer. An error's answer may close the connection."
+)
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>zsar-jax: the API</title><link rel="icon" href="/static/icon.svg"><link rel="stylesheet" href="/docs/assets/swagger-ui.css"></head>
@@ -40,16 +44,27 @@ def install(app: FastAPI, title: str, version: str) -> None:
 
   def openapi() -> dict[str, Any]:
     if not app.openapi_schema:
-      made = get_openapi(title=title, version=version, openapi_version=VERSION, routes=app.routes)
+      made = get_openapi(
+        title=title, version=version, openapi_version=VERSION, routes=app.routes, description=_ERRORS
+      )
       app.openapi_schema = _as_older(made)
     return app.openapi_schema
 
   app.openapi = openapi  # type: ignore[method-assign]
-  app.mount("/docs/assets", StaticFiles(directory=swagger_ui_bundle.swagger_ui_path))
+  for name in ("swagger-ui.css", "swagger-ui-bundle.js"):
+    _add_file(app, name)
 
   @app.get("/docs", include_in_schema=False)
   async def docs() -> HTMLResponse:
     return HTMLResponse(_PAGE)
+
+
+def _add_file(app: FastAPI, name: str) -> None:
+  path = pathlib.Path(swagger_ui_bundle.swagger_ui_path) / name
+
+  @app.get(f"/docs/assets/{name}", include_in_schema=False)
+  async def asset() -> FileResponse:
+    return FileResponse(path)
 
 
 def _as_older(part: Any) -> Any:

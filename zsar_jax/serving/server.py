@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+import errno
+import math
 import os
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,10 +18,12 @@ from fastapi import FastAPI
 from zsar_jax.errors import InputError
 from zsar_jax.recognition.recognizer import Recognizer
 from zsar_jax.serving.app import make_app
-from zsar_jax.serving.settings import GRACE_SECONDS, Settings
+from zsar_jax.serving.protocol import make_protocol
+from zsar_jax.serving.settings import Settings
 from zsar_jax.serving.work import Work
 
 QUIT = 130
+_FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def serve(recognizer: Recognizer, settings: Settings) -> None:
@@ -33,11 +38,17 @@ def serve(recognizer: Recognizer, settings: Settings) -> None:
     server = Server(app, work)
     address = _address(settings.host, listening.getsockname()[1])
     asyncio.run(_run(server, work, listening, address))
+  if work.is_warming and work.stopping:
+    # Everything is put away; the interpreter's own end would pull the ground from under the compiler's thread.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
   if work.failed is not None:
     raise work.failed
 
 
 async def _run(server: "Server", work: Work, listening: socket.socket, address: str) -> None:
+  asyncio.get_running_loop().set_exception_handler(_Quiet())
   telling = asyncio.create_task(_tell(server, work, address))
   try:
     await server.serve([listening])
@@ -59,13 +70,28 @@ async def _tell(server: "Server", work: Work, address: str) -> None:
     print(f"warning: {work.settings.host} is not this machine alone, and {told}", file=sys.stderr, flush=True)
 
 
+class _Quiet:
+  """The loop's handler of errors that nobody catches, which says that connections cannot be had once a minute, not a thousand times."""
+
+  def __init__(self) -> None:
+    self._told = -math.inf
+
+  def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if not isinstance(error, OSError) or error.errno not in _FULL:
+      loop.default_exception_handler(context)
+    elif loop.time() > self._told + 60:
+      self._told = loop.time()
+      print(f"warning: no more connections can be taken: {error.strerror}", file=sys.stderr, flush=True)
+
+
 class Server(uvicorn.Server):
   """uvicorn's, with an exit code of its own: theirs ends by the signal that was sent."""
 
   def __init__(self, app: FastAPI, work: Work):
     config = uvicorn.Config(
       app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="on",
-      timeout_graceful_shutdown=round(GRACE_SECONDS),
+      timeout_graceful_shutdown=round(work.settings.grace), http=make_protocol(work.settings.max_connections),
     )  # fmt: skip
     super().__init__(config)
     self._work = work
@@ -86,7 +112,7 @@ class Server(uvicorn.Server):
     if self._work.stopping:
       self._work.abandon()
       os._exit(QUIT)
-    self._work.stopping = True
+    self._work.stop()
     self.should_exit = True
     print("finishing what was accepted; once more to quit at once", file=sys.stderr, flush=True)
 

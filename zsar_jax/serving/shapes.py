@@ -87,6 +87,7 @@ class Classified(BaseModel):
   nearest_seen: list[Scored] = Field(description="seen classes that the video is nearest to, best first")
   classes: list[Class]
   timeline: Timeline | None
+  notes: list[str] = Field(description="what is odd about the prototypes, a sentence each")
 
 
 class Names(BaseModel):

@@ -1,6 +1,5 @@
 """A form's body, streamed: the video to a temporary file, the fields to memory, both within their limits."""
 
-import asyncio
 import contextlib
 import pathlib
 import tempfile
@@ -11,8 +10,9 @@ from fastapi import Request
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from zsar_jax.serving.patience import Patience
 from zsar_jax.serving.problems import Refused
-from zsar_jax.serving.settings import FIELD_BYTES, LINGER_SECONDS, STALLED_SECONDS
+from zsar_jax.serving.settings import FIELD_BYTES
 
 MOST_FIELDS = 20
 
@@ -26,7 +26,9 @@ class Upload(NamedTuple):
 
 
 @contextlib.asynccontextmanager
-async def received(request: Request, folder: pathlib.Path, max_bytes: int) -> AsyncIterator[Upload]:
+async def received(
+  request: Request, folder: pathlib.Path, max_bytes: int, patience: Patience
+) -> AsyncIterator[Upload]:
   """Reads a multipart form; the temporary file is gone afterwards, whatever happens.
 
   Args:
@@ -34,7 +36,7 @@ async def received(request: Request, folder: pathlib.Path, max_bytes: int) -> As
     max_bytes: of the video.
 
   Raises:
-    Refused: 408, 413, 415 (no form), 422 (a broken form).
+    Refused: 408, 413, 415 (no form), 422 (a broken form), 503.
     starlette.requests.ClientDisconnect: the client is gone.
   """
   kind, options = parse_options_header(request.headers.get("content-type", ""))
@@ -48,7 +50,7 @@ async def received(request: Request, folder: pathlib.Path, max_bytes: int) -> As
     try:
       parser = MultipartParser(options[b"boundary"], form.callbacks())
       total = 0
-      async for chunk in _chunks(request):
+      async for chunk in patience.chunks(request):
         total += len(chunk)
         if total > max_bytes + FIELD_BYTES:
           raise _too_large(max_bytes)
@@ -62,35 +64,14 @@ async def received(request: Request, folder: pathlib.Path, max_bytes: int) -> As
     yield Upload(pathlib.Path(file.name), form.filename, form.texts())
 
 
-async def small_body(request: Request) -> bytes:
-  """A body of at most `FIELD_BYTES`. Raises Refused: 408, 413; ClientDisconnect."""
+async def small_body(request: Request, patience: Patience) -> bytes:
+  """A body of at most `FIELD_BYTES`. Raises Refused: 408, 413, 503; ClientDisconnect."""
   body = bytearray()
-  async for chunk in _chunks(request):
+  async for chunk in patience.chunks(request):
     body += chunk
     if len(body) > FIELD_BYTES:
       raise Refused(413, f"the body is longer than {FIELD_BYTES} bytes")
   return bytes(body)
-
-
-async def linger(request: Request) -> None:
-  """Reads on, for a moment, what a refused client still sends; keeps nothing."""
-  with contextlib.suppress(Exception):
-    async with asyncio.timeout(LINGER_SECONDS):
-      async for _ in request.stream():
-        pass
-
-
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-  stream = aiter(request.stream())
-  while True:
-    try:
-      async with asyncio.timeout(STALLED_SECONDS):
-        chunk = await anext(stream)
-    except TimeoutError:
-      raise Refused(408, f"the upload sent nothing for {STALLED_SECONDS:g} s") from None
-    except StopAsyncIteration:
-      return
-    yield chunk
 
 
 def _too_large(max_bytes: int) -> Refused:

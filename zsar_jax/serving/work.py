@@ -15,23 +15,29 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from zsar_jax.data.decode import VIDEO_SUFFIXES, Decoder
+from zsar_jax.data.video_clips import MOST_WINDOWS, VideoClips
 from zsar_jax.data.video_source import VideoError
 from zsar_jax.recognition.answers import Prediction
 from zsar_jax.recognition.candidates import Candidates
 from zsar_jax.recognition.limits import Limits
 from zsar_jax.recognition.recognizer import Recognizer
 from zsar_jax.serving import media
-from zsar_jax.serving.decoding import Decoding
+from zsar_jax.serving.decoding import Decoding, Read
 from zsar_jax.serving.device import Device
 from zsar_jax.serving.metrics import Metrics
 from zsar_jax.serving.names import Names, split_names
+from zsar_jax.serving.patience import Patience
 from zsar_jax.serving.problems import Refused, told
-from zsar_jax.serving.settings import Settings
+from zsar_jax.serving.settings import MOST_CLIPS, MOST_NAMES, Settings
 from zsar_jax.serving.shapes import Form, NamesChecked
 from zsar_jax.serving.shapes import Names as GivenNames
-from zsar_jax.serving.uploads import Upload, linger, received, small_body
+from zsar_jax.serving.uploads import Upload, received, small_body
 
 Made = TypeVar("Made")
+UNUSABLE = "the video cannot be used"
+WARMING_SECONDS = 2.0  # that ending waits for what still compiles
+MOST_QUOTES = 5 * MOST_NAMES  # in a body of names
+_NOT_AS_DESCRIBED = "the body is not as described in /docs"
 
 
 class Answer(NamedTuple):
@@ -54,6 +60,11 @@ class Work:
     self.ready, self.stopping = False, False
     self.failed: BaseException | None = None  # why it never became ready
     self._in_flight = 0
+    self._patience = Patience()
+    self._loop: asyncio.AbstractEventLoop | None = None
+    self._warming = threading.Thread(target=self._warm_up, name="warm up", daemon=True)
+    make = recognizer.bundle.facts.preprocessing
+    self._clip_bytes, self._clips = 3 * make.crop**2 * make.num_frames, make.num_clips
 
   @contextlib.asynccontextmanager
   async def open(self) -> AsyncIterator[None]:
@@ -61,16 +72,32 @@ class Work:
     with tempfile.TemporaryDirectory(prefix="zsar-serve-", ignore_cleanup_errors=True) as folder:
       self._folder = pathlib.Path(folder)
       self.names = Names(self.recognizer, self.settings.vectors)
-      self._decoding = Decoding(self.settings.workers, self.metrics)
+      self._decoding = Decoding(
+        self.settings.workers, (MOST_CLIPS + MOST_WINDOWS) * self._clip_bytes, self.metrics
+      )
       self._device = Device(self.recognizer, self.metrics)
-      threading.Thread(target=self._warm_up, name="warm up", daemon=True).start()
+      self._loop = asyncio.get_running_loop()
+      self._warming.start()
       try:
         yield
       finally:
         self.ready = False
+        await self._emptied()
         self._decoding.close()
         self._device.close()
         self.names.close()
+        self._warming.join(WARMING_SECONDS)
+
+  @property
+  def is_warming(self) -> bool:
+    """Whether a thread still compiles, which nothing can interrupt."""
+    return self._warming.is_alive()
+
+  def stop(self) -> None:
+    """Nothing new is taken from now on. May be called from a signal handler."""
+    self.stopping = True
+    if self._loop is not None:
+      self._loop.call_soon_threadsafe(self._patience.hurry)
 
   def abandon(self) -> None:
     """Ends the processes and removes the uploads, whatever is at work: the program is about to end."""
@@ -86,32 +113,36 @@ class Work:
     """
     try:
       with self._admitted():
-        async with received(request, self._folder, self.settings.max_bytes) as upload:
+        async with received(request, self._folder, self.settings.max_bytes, self._patience) as upload:
           self.metrics.received.inc(upload.path.stat().st_size)
           return await _unless_gone(request, self._answer(upload))
     except ClientDisconnect:
       self.metrics.given_up.inc()
-      raise
-    except Refused:
-      await linger(request)
       raise
 
   async def check_names(self, request: Request) -> NamesChecked:
     """`Names.check` of a JSON body.
 
     Raises:
-      Refused: 408, 413, 422, 503.
+      Refused: 408, 413, 422, 429, 503.
       ClientDisconnect: the client is gone.
     """
     self._check_ready()
+    body = await small_body(request, self._patience)
+    if body.count(b'"') > MOST_QUOTES:
+      raise Refused(422, _NOT_AS_DESCRIBED, [f"it holds far more texts than {MOST_NAMES} names"])
     try:
-      asked = GivenNames.model_validate_json(await small_body(request))
-    except Refused:
-      await linger(request)
-      raise
+      asked = GivenNames.model_validate_json(body)
     except ValidationError as error:
-      raise Refused(422, "the body is not as described in /docs", told(error.errors())) from None
+      raise Refused(422, _NOT_AS_DESCRIBED, told(error)) from None
     return await _unless_gone(request, self.names.check(asked.classes))
+
+  async def _emptied(self) -> None:
+    """Lets requests that were cut off put away what they have."""
+    for _ in range(200):
+      await asyncio.sleep(0.01)
+      if not self._in_flight:
+        return
 
   def _check_ready(self) -> None:
     if self.stopping:
@@ -137,28 +168,28 @@ class Work:
     form = _form(upload)
     _check_type(upload)
     candidates = await self.names.candidates(split_names(form.classes))
-    async with self._decoding.room() as hold:
-      clips = await self._decode(upload, form)
-      hold(clips.frames.nbytes)
-      vectors = await self._device.embed(clips)
-      if not np.isfinite(vectors).all():
-        raise Refused(422, "the video cannot be used", ["the model's numbers for it are not finite"])
-      prediction = self.recognizer.answer(_shown(upload.filename), clips, vectors, candidates, form.top)
+    try:
+      async with self._decoding.clips(*self._reading(upload, form)) as clips:
+        vectors = await self._device.embed(clips)
+        if not np.isfinite(vectors).all():
+          raise Refused(422, UNUSABLE, ["the model's numbers for it are not finite"])
+        prediction = self.recognizer.answer(_shown(upload.filename), clips, vectors, candidates, form.top)
+    except VideoError as error:
+      raise Refused(422, UNUSABLE, [str(error).replace(str(upload.path), "the video")]) from None
     return Answer(form, candidates, prediction)
 
-  async def _decode(self, upload: Upload, form: Form) -> Any:
+  def _reading(self, upload: Upload, form: Form) -> tuple[Read, int]:
+    """What decodes the video, and how many bytes its frames may take."""
     limits = Limits(seconds=self.settings.max_seconds, pixels=self.settings.max_pixels)
-    path, timeout = str(upload.path), self.settings.decode_timeout
 
-    def read(decoder: Decoder):
+    def read(decoder: Decoder) -> VideoClips:
       return self.recognizer.read(
-        decoder, path, num_clips=form.num_clips, timeline=form.timeline, limits=limits, timeout=timeout
-      )
+        decoder, str(upload.path), num_clips=form.num_clips, timeline=form.timeline, limits=limits,
+        timeout=self.settings.decode_timeout,
+      )  # fmt: skip
 
-    try:
-      return await self._decoding.run(read)
-    except VideoError as error:
-      raise Refused(422, "the video cannot be used", [str(error).replace(path, "the video")]) from None
+    most_clips = (form.num_clips or self._clips) + (MOST_WINDOWS if form.timeline else 0)
+    return read, most_clips * self._clip_bytes
 
   def _warm_up(self) -> None:
     try:
@@ -195,12 +226,12 @@ async def _disconnected(request: Request) -> None:
 
 
 def _form(upload: Upload) -> Form:
-  problems = [] if upload.filename else ["video: a file is missing"]
+  problems = [] if upload.filename else ["a video is missing"]
   try:
     # A field left empty is one not filled in.
     form = Form.model_validate({name: text for name, text in upload.fields.items() if text.strip()})
   except ValidationError as error:
-    problems += told(error.errors())
+    problems += told(error)
   if problems:
     raise Refused(422, "the form is not filled in as described in /docs", problems)
   return form
@@ -213,7 +244,7 @@ def _check_type(upload: Upload) -> None:
   with upload.path.open("rb") as file:
     head = file.read(16)
   if not head:
-    raise Refused(422, "the video cannot be used", ["the file is empty"])
+    raise Refused(422, UNUSABLE, ["the file is empty"])
   if not media.looks_like_video(head):
     raise Refused(415, f"{_shown(upload.filename)!r} is called a video, but holds something else")
 

@@ -47,7 +47,7 @@ function summary(found) {
   const told = [`${found.classes.length} ${found.classes.length === 1 ? "name" : "names"}`];
   if (unknown) told.push(`${unknown} with a word that the model does not know`);
   if (seen) told.push(`${seen} seen in training`);
-  const others = found.problems.filter((one) => !/^\S+ class '/.test(one));
+  const others = found.problems.filter((one) => !one.startsWith("class "));
   return [`${told.join(", ")}.`, ...(unknown ? [] : others.length ? others : found.problems)].join(" ");
 }
 

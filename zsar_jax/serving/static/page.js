@@ -37,15 +37,23 @@ function choose(file) {
   find("file-problem").textContent = problem;
   show(find("file-problem"), problem !== "");
   if (problem) return;
+  request?.abort(); // its answer would stand beside the new video
   video = file;
   if (address) URL.revokeObjectURL(address);
   address = URL.createObjectURL(file);
   find("player").src = address;
   find("file-name").textContent = `${file.name}, ${megabytes(file.size)}`;
+  const byKeyboard = document.activeElement === find("file"); // which is about to be hidden
   document.body.classList.add("has-video");
   show(find("preview"), true);
   show(find("player"), true);
   show(find("unplayable"), false);
+  if (byKeyboard) find("again").focus();
+  outdated();
+}
+
+// What is shown answers another question than the one in the form.
+function outdated() {
   find("found").classList.add("stale");
 }
 
@@ -73,9 +81,10 @@ function ask(event) {
   request.responseType = "json";
   request.upload.addEventListener("progress", (sent) => sent.lengthComputable && progress(sent.loaded / sent.total));
   request.upload.addEventListener("load", () => progress(null));
-  request.addEventListener("load", () => answered(request.status, request.response));
-  request.addEventListener("error", () => answered(0, null));
-  request.addEventListener("abort", () => done());
+  const asked = request;
+  asked.addEventListener("load", () => answered(asked, asked.status, asked.response));
+  asked.addEventListener("error", () => answered(asked, 0, null));
+  asked.addEventListener("abort", () => done(asked));
   request.open("POST", "/v1/classify");
   working(true);
   progress(0);
@@ -93,28 +102,33 @@ function filledForm() {
   return form;
 }
 
-function answered(status, body) {
-  done();
+function answered(asked, status, body) {
+  if (!done(asked)) return;
   if (status === 200 && body) {
     find("found").classList.remove("stale");
     find("announced").textContent = `Named: ${body.ranking[0].name}`;
     showResult(body, find("player"));
+    find("result-title").focus();
     return;
   }
   if (!status || !body) return showProblem("The connection broke before there was an answer. Is the server still up?");
   showProblem(body.error, body.problems);
 }
 
-function done() {
+// Whether it was the question at hand, which is now at its end.
+function done(asked) {
+  if (asked !== request) return false;
   request = null;
+  if (document.activeElement === find("cancel")) find("send").focus();
   working(false);
+  return true;
 }
 
 function working(busy) {
   show(find("working"), busy);
   show(find("cancel"), busy);
-  find("send").disabled = busy;
-  if (busy) find("found").classList.add("stale");
+  find("send").setAttribute("aria-disabled", busy); // a disabled button would lose the focus
+  if (busy) outdated();
 }
 
 function progress(share) {
@@ -157,9 +171,15 @@ find("player").addEventListener("error", () => {
   show(find("player"), false);
   show(find("unplayable"), true);
 });
-find("names").addEventListener("input", namesChanged);
+find("names").addEventListener("input", () => {
+  outdated();
+  namesChanged();
+});
 find("again").addEventListener("click", () => find("file").click());
-find("examples").addEventListener("click", () => useNames(model.examples));
+find("examples").addEventListener("click", () => {
+  outdated();
+  useNames(model.examples);
+});
 find("form").addEventListener("submit", ask);
 find("cancel").addEventListener("click", () => request?.abort());
 begin();

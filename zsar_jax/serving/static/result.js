@@ -6,6 +6,7 @@ import { drawnNames, timeline } from "./timeline.js";
 
 const RECIPES = 2; // shown at once
 const PARTS = 6; // of a recipe
+let address = null; // of the answer as a file
 
 export function showResult(found, player) {
   const classes = new Map(found.classes.map((one) => [one.name, one]));
@@ -13,6 +14,7 @@ export function showResult(found, player) {
   const parts = [...headline(found), ranking(found, classes, names)];
   if (found.timeline && found.timeline.start.length) parts.push(...timeline(found, names, player));
   if (found.classes.some((one) => one.nearest_seen.length)) parts.push(...recipes(found, classes), nearest(found));
+  if (found.notes.length) parts.push(element("ul", { class: "fine" }, ...found.notes.map((note) => element("li", {}, note))));
   parts.push(download(found));
   find("found").replaceChildren(...parts);
   show(find("empty"), false);
@@ -24,7 +26,7 @@ function headline(found) {
   const [best, second] = found.ranking;
   const lead = second ? `, ${number(best.score - second.score)} ahead of ${second.name}` : "";
   return [
-    element("h2", { class: "answer", id: "result-title" }, best.name),
+    element("h2", { class: "answer", id: "result-title", tabindex: "-1" }, best.name),
     element("p", {}, `Nearest of ${found.classes.length} names to ${found.video} (${found.seconds.toFixed(1)} s, ${found.num_frames} frames): cosine ${number(best.score)}${lead}.`),
   ];
 }
@@ -79,6 +81,8 @@ function nearest(found) {
 
 function download(found) {
   const file = new Blob([JSON.stringify(found, null, 1)], { type: "application/json" });
-  const link = element("a", { href: URL.createObjectURL(file), download: `${found.video}.json` }, "Download the answer (JSON)");
+  if (address) URL.revokeObjectURL(address);
+  address = URL.createObjectURL(file);
+  const link = element("a", { href: address, download: `${found.video}.json` }, "Download the answer (JSON)");
   return element("p", { class: "fine" }, link);
 }
