@@ -30,10 +30,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.core: setup.cfg constraints.txt | $(VENV)/bin/python
+	@echo "installing into $(VENV), a few minutes"
 	$(PIP) -e .
 	touch $@
 
 $(VENV)/.test: setup.cfg constraints.txt | $(VENV)/bin/python
+	@echo "installing into $(VENV), a few minutes"
 	$(PIP) -e ".[test]"
 	touch $@ $(VENV)/.core
 

@@ -2,3 +2,5 @@
 
 Imports zsar_jax, never the reverse.
 """
+
+import zsar_jax as zsar_jax  # says so where the environment is not active

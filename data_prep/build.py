@@ -27,8 +27,8 @@ from zsar_jax.errors import InputError
 
 def main(arguments: list[str] | None = None) -> int:
   """Runs the command; its exit status: 0, 1 where `--verify` found faults, 2 where what the user gave is wrong."""
-  options = parse(__doc__, arguments)
   try:
+    options = parse(__doc__, arguments)
     return _run(options)
   except InputError as error:
     print(f"error: {error}", file=sys.stderr)
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     print("interrupted: run the same command again to go on from the last finished shard", file=sys.stderr)
     return INTERRUPTED
   except OSError as error:
-    print(f"error: {error.filename or options.source}: {error.strerror or error}", file=sys.stderr)
+    print(f"error: {error.filename or 'the records'}: {error.strerror or error}", file=sys.stderr)
     return WRONG_INPUT
 
 

@@ -45,8 +45,19 @@ def list_class_folders(
   empty = [str(root / name) + _others(name, found.ignored) for name in names if rows[name] not in full]
   raise_all(empty, f"class folders without a {kind} ({' '.join(suffixes)}); fill or remove them:")
   outside = [p for p in found.files if "/" not in p]
-  ignored = sorted([*found.ignored, *outside], key=lambda p: ("/" in p, p))
-  return Listing(entries, names, ignored, found.quarantined, kind=kind)
+  ignored = sorted(found.ignored, key=lambda p: ("/" in p, p))
+  return Listing(entries, names, ignored, found.quarantined, notes=_outside(outside, kind), kind=kind)
+
+
+def _outside(files: list[str], kind: str) -> list[str]:
+  """A line about files that lie beside the class folders, if there are any."""
+  if not files:
+    return []
+  several = len(files) > 1
+  shown = ", ".join(files[:5]) + (", …" if len(files) > 5 else "")
+  return [
+    f"passed over {len(files)} {kind}{'s that lie' if several else ' that lies'} in no class folder: {shown}"
+  ]
 
 
 def _top(path: str) -> str:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from data_prep.tfds_features import Chosen, choose_features
 from data_prep.tfds_rows import Rows
 from data_prep.tfrecords import RecordFile
-from zsar_jax.commands import guarded
+from zsar_jax.commands import guarded, parse
 from zsar_jax.data.build import alone
 from zsar_jax.data.hashing import byte_bar
 from zsar_jax.data.index_writer import ShardColumns, merge_index
@@ -183,9 +183,9 @@ def _remove_leftovers(directory: Path) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
   """Runs the command; its exit status."""
-  options = _parser().parse_args(arguments)
 
   def run() -> None:
+    options = parse(_parser(), sys.argv[1:] if arguments is None else arguments)
     summary = index_tfds(
       options.directory,
       split=options.split,

@@ -1,9 +1,11 @@
 """The command line: a subcommand a source, and the options that all of them share."""
 
 import argparse
+import sys
 from types import ModuleType
 
 from data_prep import activitynet, csv_file, features, folder, hmdb51, kinetics, stored, sun397, ucf101
+from zsar_jax import commands
 
 # Each has add_arguments(parser) and from_options(options) -> Listing.
 SOURCES: dict[str, tuple[ModuleType, str]] = {
@@ -20,7 +22,7 @@ SOURCES: dict[str, tuple[ModuleType, str]] = {
 
 
 def parse(description: str | None, arguments: list[str] | None) -> argparse.Namespace:
-  """Options of one run; argparse ends the process with 2 where they are wrong."""
+  """Options of one run; argparse ends the process with 2 where they are wrong. Raises InputError for unknown ones."""
   parser = argparse.ArgumentParser(
     prog="python -m data_prep.build",
     description=description,
@@ -38,7 +40,7 @@ def parse(description: str | None, arguments: list[str] | None) -> argparse.Name
     )
     module.add_arguments(one)
     _add_shared(one, name)
-  options = parser.parse_args(arguments)
+  options = commands.parse(parser, sys.argv[1:] if arguments is None else arguments)
   needed = {"--out": options.out} | (
     {} if options.source == "features" else {"--short_side": options.short_side}
   )

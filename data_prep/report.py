@@ -31,7 +31,8 @@ def print_listing(source: str, listing: Listing) -> None:
     _print_bad(listing.quarantined)
   if listing.ignored:
     shown = ", ".join(listing.ignored[:_SHOWN]) + (", …" if len(listing.ignored) > _SHOWN else "")
-    print(f"passed over {len(listing.ignored)} files that are not named as {noun} wanted: {shown}")
+    files = "file that is" if len(listing.ignored) == 1 else "files that are"
+    print(f"passed over {len(listing.ignored)} {files} not named as {noun}: {shown}")
 
 
 def _table(listing: Listing, counts: list[int]) -> Iterator[str]:
@@ -56,7 +57,8 @@ def print_estimate(estimate: Estimate, free: int, num_entries: int) -> None:
   if not estimate.num_decoded:
     print("size on disk: cannot be estimated, the videos that were tried do not decode")
     return
-  error = "" if math.isnan(estimate.error) else f" (± {100 * estimate.error:.0f} %)"
+  per_cent = 0 if math.isnan(estimate.error) else round(100 * estimate.error)
+  error = f" (± {per_cent} %)" if per_cent else ""
   print(
     f"size on disk: about {readable_size(estimate.num_bytes)}{error}, estimated from {estimate.num_decoded} of "
     f"{num_entries}; {readable_size(free)} are free"

@@ -32,6 +32,7 @@ VARIANTS = {
   "e2e_r2plus1d": ("", "activitynet", "baseline", "sun397", "from_sun397"),
   "rest101": ("", "activitynet"),
   "rest18": ("", "activitynet"),
+  "small": ("", "rest"),
   "rest_encoder": ("vgg16", "mobilenet_v2", "googlenet", "r2plus1d_18", "c3d", "c3d_frozen"),
 }
 SHIPPED = [
@@ -39,6 +40,12 @@ SHIPPED = [
   for path in sorted((ROOT / "configs").glob("*.py"))
   for variant in VARIANTS.get(path.stem, ("",))
 ]
+# What a config leaves to be given.
+LEFT_OUT = {
+  path: {"data.seen": "kinetics700", "data.unseen": "ucf101,hmdb51"}
+  for path in SHIPPED
+  if path.startswith("configs/small.py")
+}
 DEMOS = ["configs/demo.py", "configs/demo.py:e2e"]
 
 
@@ -86,15 +93,19 @@ def arguments(config, workdir, overrides):
   return ["--config", config, "--workdir", str(workdir), *keys]
 
 
-def start(argv, devices=1):
-  """Starts the command; its output is captured."""
+def start(argv, devices=1, command=("-m", "zsar_jax.main")):
+  """Starts the command, Python's own arguments before it; its output is captured."""
   env = os.environ | {
     "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
     "JAX_PLATFORMS": "cpu",
   }
-  command = [sys.executable, "-m", "zsar_jax.main", *argv]
   return subprocess.Popen(
-    command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    [sys.executable, *command, *argv],
+    cwd=ROOT,
+    env=env,
+    text=True,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
   )
 
 
@@ -117,9 +128,9 @@ def ended(process, seconds=300):
   return process.returncode, out, err
 
 
-def run(argv, devices=1):
+def run(argv, devices=1, command=("-m", "zsar_jax.main")):
   """Runs the command to its end: (exit code, stdout, stderr)."""
-  return ended(start(argv, devices), seconds=500)
+  return ended(start(argv, devices, command), seconds=500)
 
 
 def read_metrics(workdir, kind="train"):

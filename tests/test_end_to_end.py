@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from running import DEMOS, arguments, demo_keys, run
 
+from zsar_jax import config as configs
+from zsar_jax.data.generated import generated_path
+from zsar_jax.data.synthetic import video_path
 from zsar_jax.types import EvalReport
 
 ROW_KEYS = {
@@ -38,6 +41,32 @@ def test_train_and_evaluate(config, data_dir, tmp_path):
   assert "embedding training videos" not in out  # the prototypes lie beside their checkpoint
   again = json.loads((tmp_path / "elsewhere/report.json").read_text())["evaluations"]
   assert [row["top1"] for row in again] == [row["top1"] for row in first]
+  check_export(tmp_path / "run", tmp_path / "model")
+
+
+def check_export(workdir, model):
+  """An exported model gives the files of the unseen videos the names that evaluation gave their records, without TensorFlow."""
+  code, out, err = run(["--workdir", str(workdir), "--to", str(model)], command=("-m", "zsar_jax.export"))
+  assert code == 0, err
+  assert "largest relative difference" in out
+  with np.load(workdir / "embeddings.npz") as arrays:
+    names, ids, rows, best = (
+      arrays[f"unseen/figures_test/{key}"] for key in ("classes", "video_id", "predicted", "score")
+    )
+  config = configs.from_dict(json.loads((workdir / "config.json").read_text()), "config.json")
+  folder = generated_path(config, "figures_test_videos")
+  without = ("import sys; sys.modules |= dict.fromkeys(('tensorflow', 'gensim', 'matplotlib')); "
+             "from zsar_jax.predict import main; sys.exit(main(sys.argv[1:]))")  # fmt: skip
+  argv = [str(folder), "--model", str(model), "--classes", ",".join(names), "--json"]
+  code, out, err = run(argv, command=("-c", without))
+  assert code == 0, err
+  found = {one["video"]: one["ranking"][0] for one in json.loads(out)["videos"]}
+  assert len(found) == len(ids)
+  for video_id, row, score in zip(ids, rows[:, 0], best[:, 0], strict=True):
+    class_name, index = video_id.split("/")
+    one = found[str(video_path(folder, class_name, int(index)))]
+    assert one["name"] == names[row]
+    assert one["score"] == pytest.approx(score, abs=1e-4)
 
 
 def check_embeddings(workdir, report):

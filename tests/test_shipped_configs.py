@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from PIL import Image
-from running import SHIPPED, TINY, arguments, demo_keys
+from running import LEFT_OUT, SHIPPED, TINY, arguments, demo_keys
 
 from zsar_jax import main
 from zsar_jax.config import load
@@ -124,9 +124,10 @@ def shrunk(config, data_dir, weights):
   """The overrides that make a paper's run a matter of seconds; its own switches stay."""
   if config.startswith("configs/demo.py"):
     return demo_keys(config, data_dir, train__joint__steps=2)
-  overrides = SHRUNK | {"data.dir": data_dir} | (SMALL_REST if "rest" in config else {})
-  if config not in WHOLE:
+  given = LEFT_OUT.get(config, {})
+  overrides = SHRUNK | given | {"data.dir": data_dir} | (SMALL_REST if "rest" in config else {})
+  if config not in WHOLE and not given:
     overrides |= {"model.backbone": small_backbone(config)}
-  if load(str(ROOT / config)).model.init_from:
+  if load(str(ROOT / config), given).model.init_from:
     overrides |= {"model.init_from": weights}
   return overrides

@@ -2,18 +2,21 @@
 
 import json
 import pathlib
+import subprocess
+import sys
 
 import jax
 import pytest
 from running import TINY, arguments
 
-from zsar_jax import evaluate, main  # noqa: F401  (imported before jit is forbidden)
+from zsar_jax import evaluate, main, report, tune  # noqa: F401  (imported before jit is forbidden)
 from zsar_jax.data import synthetic
 from zsar_jax.data.build import build_records
 from zsar_jax.data.schema import Entry
 from zsar_jax.files import json_digest
 
-DEMO = str(pathlib.Path(__file__).parent.parent / "configs/demo.py:e2e")
+ROOT = pathlib.Path(__file__).parent.parent
+DEMO = str(ROOT / "configs/demo.py:e2e")
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +71,64 @@ def test_misspelt_keys(refused):
 
 def test_absent_data_sets_are_all_named_with_the_command_that_makes_them(refused, data_dir):
   err = refused(data__seen="kinetics700", data__unseen="ucf101,hmdb51")
-  for name in ("kinetics700", "ucf101", "hmdb51"):
-    assert "data_prep.build folder --videos" in err
+  for name, source in (
+    ("kinetics700", "kinetics --annotations"),
+    ("ucf101", "ucf101 --videos"),
+    ("hmdb51", "hmdb51 --videos"),
+  ):
+    assert f"data_prep.build {source}" in err
     assert str(data_dir / name) in err
+  assert "('data.dir') holds: gym, street" in err
+
+
+def test_a_misspelt_data_set_and_missing_vectors_are_told_together_and_leave_no_workdir(refused, tmp_path):
+  err = refused(workdir=tmp_path / "runs/new", data__seen="gim", vectors="none.bin")
+  assert "did you mean 'gym'" in err
+  assert "data_prep.build folder --videos VIDEOS" in err
+  assert "word vectors 'none.bin': no such file" in err
+  assert not (tmp_path / "runs").exists()
+  (tmp_path / "kept").mkdir()
+  refused(workdir=tmp_path / "kept", data__seen="gim")
+  assert (tmp_path / "kept").exists()
+
+
+def test_classes_joined_by_a_comma(refused):
+  err = refused(data__seen="gym:!waving while walking,lifting while jumping", data__unseen="street")
+  assert "joined by +: waving while walking+lifting while jumping" in err
+  err = refused(data__seen="gym", data__unseen="street:flapping while kicking,juggling while walking")
+  assert "a class of 'street', and classes of one data set are joined by +" in err
+
+
+def test_a_class_unlike_all_others_is_told_once_with_those_that_there_are(refused):
+  err = refused(data__seen="gym:!xyz", data__unseen="gym:xyz,street")
+  assert err.count("no class 'xyz'") == 1
+  assert "it has: waving while walking, punching while sitting, lifting while jumping" in err
+
+
+def test_an_exported_model_is_no_workdir(refused, tmp_path):
+  (tmp_path / "model").mkdir()
+  (tmp_path / "model/model.json").write_text("{}")
+  err = refused(workdir=tmp_path / "model")
+  assert "is an exported model, not the workdir of a run" in err
+  assert report.main([str(tmp_path / "model")]) == 2
+  assert tune.main(["--workdir", str(tmp_path / "model")]) == 2
+
+
+def test_unknown_options_come_first(capsys):
+  assert main.main(["--workdi", "x", "--evaluateonly", "--config.train.batch_size", "--x"]) == 2
+  err = capsys.readouterr().err
+  assert "'--workdi'; did you mean '--workdir'" in err
+  assert "'--evaluateonly'; did you mean '--evaluate_only'" in err
+  assert "'--x'" not in err
+
+
+def test_without_the_environment_one_line_says_so():
+  for module in ("zsar_jax.main", "data_prep.build"):
+    done = subprocess.run(
+      [sys.executable, "-S", "-m", module], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "zsar_jax: the environment is not active; run: source .venv/bin/activate\n"
 
 
 def test_classes_without_a_vector_are_listed_with_suggestions(refused, tmp_path):

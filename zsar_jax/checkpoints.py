@@ -191,7 +191,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str]) -> int:
-  args = _parser().parse_args(argv)
+  args = commands.parse(_parser(), argv)
   if args.verb == "list":
     print_list(args.workdir)
   elif args.verb == "verify":

@@ -1,14 +1,15 @@
 """What every command shares: keys of the config on the command line, and errors that become one message and an exit code."""
 
+import argparse
 import errno
 import logging
 import sys
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from zsar_jax.errors import InputError
+from zsar_jax.errors import InputError, did_you_mean, raise_all
 
 FAILED = 1
 WRONG_INPUT = 2
@@ -16,6 +17,7 @@ NO_CHECKPOINT = 3
 STUCK = 4  # no step for long, or another process is gone: a scheduler may start the command again
 INTERRUPTED = 130
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_TAKES_THE_REST = ("--beam_args",)  # an option whose values may look like options
 
 
 def guarded(command: Callable[[], None]) -> int:
@@ -37,6 +39,56 @@ def guarded(command: Callable[[], None]) -> int:
       raise
     return _left(code)
   return 0
+
+
+def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
+  """What `parser` makes of the arguments; an option that it does not have is told before one that is missing.
+
+  Raises:
+    InputError: unknown options, each with the nearest known one.
+  """
+  check_options(parser, arguments)
+  return parser.parse_args(list(arguments))
+
+
+def parse_with_config(
+  parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> tuple[argparse.Namespace, dict[str, str]]:
+  """The same, and the keys of the config among the arguments (see `parse_overrides`)."""
+  check_options(parser, arguments, with_config=True)
+  args, rest = parser.parse_known_args(list(arguments))
+  return args, parse_overrides(rest)
+
+
+def check_options(
+  parser: argparse.ArgumentParser, arguments: Sequence[str], *, with_config: bool = False
+) -> None:
+  """Raises InputError where an argument looks like an option and `parser`, or the verb that is given, has none of that name."""
+  known = set(_options(parser, arguments))
+  unknown, rest = [], iter(arguments)
+  for argument in rest:
+    name, equals, _ = argument.partition("=")
+    if name == "--" or name in _TAKES_THE_REST:
+      break
+    if with_config and name.startswith("--config."):
+      if not equals:
+        next(rest, None)
+    elif name.startswith("--") and " " not in name and name not in known:
+      unknown.append(name)
+  config = "; keys of the config are written --config.KEY=VALUE" if with_config else ""
+  raise_all([
+    f"unknown argument {name!r}{did_you_mean(name, known) or config or '; --help lists the options'}" for name in unknown
+  ])  # fmt: skip
+
+
+def _options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Iterator[str]:
+  """The names of the parser's options, and of those of the verbs that are given."""
+  for action in parser._actions:
+    yield from action.option_strings
+    if isinstance(action, argparse._SubParsersAction):
+      for verb in action.choices:
+        if verb in arguments:
+          yield from _options(action.choices[verb], arguments)
 
 
 def parse_overrides(arguments: list[str]) -> dict[str, str]:

@@ -74,7 +74,9 @@ class ModelConfig:
 
   backbone: str = "r2plus1d_18"
   num_features: int = 0  # width of the precomputed features, for the backbone `features`
-  init_from: str = ""  # a folder that `zsar_jax.models.weights` wrote, or the workdir of a run
+  init_from: str = (
+    ""  # a folder that `zsar_jax.models.weights` wrote, the workdir of a run, or an exported model
+  )
   freeze_backbone: bool = False  # its parameters stay as they came: E2E's baseline, ResT Table 6
   freeze_bn: bool = True  # a frozen backbone's running statistics stay too
   conv_impl: str = "auto"  # how convolutions are written; see `models/conv.py`

@@ -77,6 +77,13 @@ def costs_of(config: Config, classes: Classes, num_devices: int = 1) -> Costs:
   return Costs(reference.network, clip, traced, embedding, training, gradient, memory)
 
 
+def step_memory(config: Config, classes: Classes, num_devices: int = 1) -> int:
+  """Bytes of one of so many devices in a training step: the `total` of `Costs.memory`, an upper estimate, alone."""
+  clips = config.train.batch_size // num_devices // config.train.accumulate
+  trained = make_subject(native_of(config), classes.seen)
+  return _memory(trained, trace_gradient(trained, clips), clips, num_devices)["total"]
+
+
 def trace_gradient(subject: Subject, num_clips: int) -> Gradient:
   """Of so many clips at once; nothing is computed."""
   counts: list[int] = []

@@ -3,21 +3,17 @@
 `python -m zsar_jax.main --config FILE --evaluate_only` runs it on the newest good checkpoint.
 """
 
-import hashlib
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from rich.console import Console
-from rich.table import Table
 
 from zsar_jax.classes.overlap import cosine_distances
 from zsar_jax.config import to_dict
 from zsar_jax.data.datasets import DataSet
-from zsar_jax.embedding import SetEmbeddings, make_embedder
-from zsar_jax.seen_embeddings import Origin, SeenStore
+from zsar_jax.embedding import SetEmbeddings, make_embedder, origin_of
+from zsar_jax.seen_embeddings import SeenStore
 from zsar_jax.session import Session
 from zsar_jax.spaces import Space, make_space, primary_space, seen_prototypes
 from zsar_jax.train.state import TrainState, fingerprint
@@ -79,31 +75,6 @@ def evaluate(session: Session, state: TrainState, *, just_trained: bool = False)
     validation = embedder.data_set(corpus.validation, "validation videos")
   unseen = [embedder.data_set(d, d.name) for d in corpus.unseen]
   return _score(session, Embedded(validation, seen_test, unseen), seen_visual, int(state.step), checkpoint)
-
-
-def origin_of(session: Session, state: TrainState, checkpoint: str) -> Origin:
-  """What prototypes of the seen classes are of."""
-  corpus = session.corpus
-  order = session.config.eval.frame_order
-  return Origin(
-    checkpoint, int(state.step), corpus.seen.names, len(corpus.train.rows), _digest(session), order
-  )
-
-
-def _digest(session: Session) -> str:
-  """A hash of the training videos and of how their clips are cut."""
-  data, train = session.config.data, session.corpus.train
-  shape = (
-    data.num_frames,
-    data.stride,
-    data.short_side,
-    data.crop,
-    data.mean,
-    data.std,
-    session.config.model.dtype,
-  )
-  ids = "\n".join(train.videos.video_ids(train.rows))
-  return hashlib.sha256(f"{shape}\n{train.name}\n{ids}".encode()).hexdigest()[:16]
 
 
 def _score(session: Session, embedded: Embedded, seen_visual: Any, step: int, checkpoint: str) -> Result:
@@ -269,25 +240,3 @@ def _recipes(
       key = f"{name} ({data_set})" if name in recipes else name
       recipes[key] = [(seen.names[i], round(float(weights[i]), 6)) for i in order]
   return recipes
-
-
-COLUMNS = ("data set", "protocol", "space", "level", "classes", "videos", "chance", "top-1", "top-5")
-
-
-def print_table(result: Result) -> None:
-  """The primary rows first, then other ways to average and other spaces."""
-  console = Console(width=None if sys.stdout.isatty() else 120)
-  table = Table(*COLUMNS, "seen / unseen / harmonic", title="zero-shot accuracy, per cent")
-  for column in table.columns[4:]:
-    column.justify = "right"
-  for row in sorted(result.report.evaluations, key=lambda row: not row["primary"]):
-    table.add_row(*_cells(row), style=None if row["primary"] else "dim")
-  console.print(table)
-
-
-def _cells(row: dict[str, Any]) -> list[str]:
-  top1 = f"{row['top1']:.1f}" + (f" ± {row['top1_std']:.1f}" if row["top1_std"] is not None else "")
-  three = " / ".join(f"{row[key]:.1f}" for key in ("seen", "unseen", "harmonic") if key in row)
-  counts = (str(row["num_classes"]), str(row["num_videos"]), f"{row['chance_top1']:.1f}")
-  where = (row["dataset"], row["protocol"], row["space"], row["level"])
-  return [*where, *counts, top1, f"{row['top5']:.1f}", three]

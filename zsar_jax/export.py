@@ -4,8 +4,8 @@ The folder holds the parameters, the seen classes with their prototypes, the wor
 the config, a model card (`README.md`) and the SHA-256 of every file. It is read back and compared with the run before it gets its
 name; one that differs is not kept. `--format stablehlo` adds the network as programs that JAX runs without zsar_jax.
 
-Keys of the run's config can be given anew: `--config.vectors=FILE`. Exit codes: 0 done, 1 the export differs from the run, 2 wrong input,
-3 no readable checkpoint.
+Keys of the run's config can be given anew: `--config.vectors=FILE`. Exit codes: 0 done, 1 the export differs from the run, 2 wrong input
+or a folder that cannot be written, 3 no readable checkpoint.
 """
 
 import argparse
@@ -45,13 +45,13 @@ def _main(argv: list[str]) -> int:
     "--words", type=pathlib.Path, metavar="FILE", help="more words whose vectors come along, one a line"
   )
   parser.add_argument("--licence", default="", metavar="TEXT", help="of the weights, for the model card")
-  args, rest = parser.parse_known_args(argv)
+  args, overrides = commands.parse_with_config(parser, argv)
   from zsar_jax import compilation
   from zsar_jax.bundle.parity import ParityError
   from zsar_jax.bundle.write import check_target
   from zsar_jax.exporting.run import export
 
-  config = read_run_config(args.workdir, commands.parse_overrides(rest))
+  config = read_run_config(args.workdir, overrides)
   check_target(args.to)
   more = () if args.words is None else _read_words(args.words)
   compilation.use_cache()
@@ -74,7 +74,7 @@ def _main(argv: list[str]) -> int:
 def _read_words(path: pathlib.Path) -> tuple[str, ...]:
   try:
     lines = path.read_text(encoding="utf-8-sig").splitlines()
-  except (OSError, UnicodeDecodeError) as error:
+  except (OSError, ValueError) as error:
     raise InputError(
       f"--words {path} cannot be read ({error}): expected a UTF-8 file with one word a line"
     ) from error

@@ -35,6 +35,7 @@ def run(
     CheckpointError: no readable checkpoint where one is needed.
   """
   from zsar_jax import compilation, evaluate, results
+  from zsar_jax.result_table import print_table
   from zsar_jax.session import open_session
 
   compilation.use_cache()
@@ -45,9 +46,11 @@ def run(
   if not is_first():
     return
   results.write(session, result, folder)
-  evaluate.print_table(result)
+  print_table(result.report.evaluations)
   if config.eval.report and config.eval.frame_order == "natural":
     _write_page(folder)
+  else:
+    print(f"all rows: {folder / 'report.json'}")
 
 
 def _write_page(folder: pathlib.Path) -> None:
@@ -55,7 +58,7 @@ def _write_page(folder: pathlib.Path) -> None:
   from zsar_jax.report import write_report
 
   try:
-    print(f"report: {write_report([folder])}")
+    print(f"all rows, and figures: {write_report([folder])}")
   except Exception as error:
     warnings.warn(
       f"report.html could not be written ({type(error).__name__}: {error}); the numbers are in {folder}/report.json; to draw it "
@@ -82,8 +85,8 @@ def _main(argv: list[str]) -> None:
     "--results", type=pathlib.Path, metavar="DIR", help="where evaluation writes (default: the workdir)"
   )
   distributed.add_arguments(parser)
-  args, rest = parser.parse_known_args(argv)
-  config = configs.load(args.config, commands.parse_overrides(rest))
+  args, overrides = commands.parse_with_config(parser, argv)
+  config = configs.load(args.config, overrides)
   workdir = args.workdir or default_workdir(args.config)
   with distributed.joined(args, config.safety.heartbeat_seconds):
     run(

@@ -1,9 +1,10 @@
 """Names the actions in videos: `python -m zsar_jax.predict --model DIR VIDEO… --classes "fencing, archery, juggling balls"`.
 
-DIR is a folder that `zsar_jax.export` wrote. VIDEO is a file, or a folder that is searched for videos at any depth. --classes are
-the names to choose from: separated by commas, or a file with one name a line, or a shipped list such as ucf101. Up to five videos
-get a table each, more of them a line each. Scores are cosines, -1 to 1. A name marked `seen` was trained on, by its spelling or its
-meaning. A video that cannot be read is told on stderr, and the others go on.
+DIR is a folder that `zsar_jax.export` wrote. VIDEO is a file, or a folder that is searched for videos at any depth, linked folders
+too; files in it that are not called as videos are counted on stderr. --classes are the names to choose from: separated by commas, or
+a file with one name a line, or a shipped list such as ucf101. Up to five videos get a table each, more of them a line each. Scores
+are cosines, -1 to 1. A name marked `seen` was trained on, by its spelling or its meaning. A video that cannot be read is told on
+stderr, and the others go on.
 
 --timeline DIR writes, for each video, STEM.csv (start and end of each window in seconds, and every class's score) and STEM.svg.
 
@@ -12,8 +13,10 @@ meaning. A video that cannot be read is told on stderr, and the others go on.
             pretrained_from, pretrained_known (false: a name may have been trained on without a mark), licence
   classes   of every name: name, words; seen_as and distance (of a name that was trained on, else null); recipe: [{name, share}],
             the seen classes that its prototype is made of; nearest_seen: [{name, score}], seen classes by meaning
+  notes     what is odd about the names, a sentence each
   videos    of every video that was named: video, seconds, num_frames, ranking: [{name, score}], scores: {name: score} of every
-            class, nearest_seen: [{name, score}], seen classes that the video looks like; timeline: null or {start, end, scores}
+            class, nearest_seen: [{name, score}], seen classes that the video looks like; timeline: null or {csv, svg}, the files
+            that --timeline wrote of it (svg: null without matplotlib)
   failures  [{video, reason}]
   complete  false after Ctrl-C
 
@@ -31,14 +34,17 @@ from typing import Any
 
 import zsar_jax
 from zsar_jax import commands
+from zsar_jax.bundle.contents import MOST_CLIPS
 from zsar_jax.classes.class_lists import ClassList
 from zsar_jax.classes.vectors import check_spec
 from zsar_jax.errors import InputError, raise_all
+from zsar_jax.files import is_folder
 from zsar_jax.predicting import inputs
 from zsar_jax.predicting.document import document
 from zsar_jax.predicting.printing import Printer, Screen, StdoutClosed, tell_end, tell_failure
 from zsar_jax.predicting.timeline import TimelineFiles
 from zsar_jax.recognition.answers import Failure, Prediction
+from zsar_jax.saved.bundles import is_bundle
 
 SOME_UNREAD = 1
 
@@ -51,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str]) -> int:
-  args = _parser().parse_args(argv)
+  args = commands.parse(_parser(), argv)
   videos, given = _checked(args)
   answers: list[Prediction | Failure] = []
   try:
@@ -76,9 +82,12 @@ def _predict(
     recognizer = zsar_jax.load(args.model)
     candidates = recognizer.candidates(given.names, args.vectors, rules=given.source)
     printer = Printer(screen, recognizer.bundle.facts, candidates, videos, args.explain)
-    files = None if args.timeline is None else TimelineFiles(args.timeline, videos, candidates.classes.names)
+    files, written = None, {}
+    if args.timeline is not None:
+      inputs.make_folder(args.timeline)
+      files = TimelineFiles(args.timeline, videos, candidates.classes.names)
     if not args.json:
-      printer.leaks()
+      printer.notes()
     found = recognizer.recognize(
       videos, candidates, top=args.top, num_clips=args.num_clips, timeline=args.timeline is not None
     )
@@ -90,17 +99,15 @@ def _predict(
             answers.append(one)
             tell_failure(one)
             continue
-          answers.append(
-            one if args.json else one._replace(timeline=None)
-          )  # of thousands of videos they take gigabytes
           if files is not None:
-            files.write(one)
+            written[one.video] = files.write(one)
+          answers.append(one._replace(timeline=None))  # of thousands of videos they take gigabytes
           if not args.json:
             printer.answer(one)
     finally:
       if args.json:
         complete = len(answers) == len(videos)
-        _say(json.dumps(document(recognizer.bundle, candidates, answers, complete), allow_nan=False))
+        _say(json.dumps(document(recognizer.bundle, candidates, answers, written, complete), allow_nan=False))
   tell_end(answers)
 
 
@@ -120,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     "--num_clips",
     type=int,
     metavar="N",
-    help="clips that are looked at (default: as the model was evaluated)",
+    help=f"clips that are looked at, 1 to {MOST_CLIPS} (default: as the model was evaluated)",
   )
   parser.add_argument("--explain", action="store_true", help="say which seen classes stand behind every name")
   parser.add_argument(
@@ -132,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _checked(args: argparse.Namespace) -> tuple[list[str], ClassList]:
   """(videos, class names); raises InputError with all that is wrong."""
-  videos, problems = inputs.find_videos(args.videos)
+  videos, problems, passed_over = inputs.find_videos(args.videos)
   given, of_names = inputs.find_names(args.classes)
   problems += of_names
   if args.vectors is not None:
@@ -142,14 +149,30 @@ def _checked(args: argparse.Namespace) -> tuple[list[str], ClassList]:
       problems.append(str(error))
   if args.top < 1:
     problems.append(f"--top is {args.top}, expected 1 or more")
-  if args.num_clips is not None and args.num_clips < 1:
-    problems.append(f"--num_clips is {args.num_clips}, expected 1 or more")
-  if not args.model.is_dir():
-    problems.append(f"--model {str(args.model)!r}: no such folder, expected one that zsar_jax.export wrote")
+  if args.num_clips is not None and not 1 <= args.num_clips <= MOST_CLIPS:
+    problems.append(f"--num_clips is {args.num_clips}, expected 1 to {MOST_CLIPS}")
+  problems += _model_problems(args.model)
   if args.timeline is not None:
     problems += inputs.check_folder(args.timeline)
   raise_all(problems, "predict cannot begin:")
+  if passed_over:
+    print(inputs.passed_over_note(passed_over), file=sys.stderr)
   return videos, given
+
+
+def _model_problems(folder: pathlib.Path) -> list[str]:
+  """Why `--model` cannot be read, as far as the names in it tell."""
+  if not is_folder(folder):
+    return [f"--model {str(folder)!r}: no such folder, expected one that zsar_jax.export wrote"]
+  if is_bundle(folder):
+    return []  # whether it is whole is seen as it is read
+  from zsar_jax.bundle.read import check_bundle
+
+  try:
+    check_bundle(folder)
+  except InputError as error:
+    return [f"--model: {error}"]
+  return []
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import sys
 
 from zsar_jax import commands
 from zsar_jax.reporting.writing import write_report
+from zsar_jax.workdirs import refuse_model
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,7 +34,9 @@ def _main(argv: list[str]) -> None:
   parser.add_argument(
     "--names", metavar="A,B", help="what the page calls the runs (default: their folders' names)"
   )
-  args = parser.parse_args(argv)
+  args = commands.parse(parser, argv)
+  for folder in args.workdirs:
+    refuse_model(folder)
   names = [name.strip() for name in args.names.split(",")] if args.names is not None else None
   print(write_report(args.workdirs, args.out, names))
 

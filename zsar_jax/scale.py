@@ -21,7 +21,9 @@ COMBINED_BYTES = 30 * 2**20
 # Of README "Input": CPU seconds and stored bytes of a frame whose short side has so many pixels, on 2 cores of one machine.
 FRAME_SECONDS = {128: 1 / (457.18 * 16), 256: 1 / (157.18 * 16)}
 FRAME_BYTES = {128: 9372, 256: 27204}
-INPUT_SOURCE = "measured with 2 CPU cores on generated video (README, Speed), in between and beyond by pixels"
+INPUT_SOURCE = (
+  "measured with 2 CPU cores on generated video (docs/performance.md), in between and beyond by pixels"
+)
 
 
 class Exchange(NamedTuple):

@@ -2,7 +2,7 @@
 
 Drop a video, type names, see the ranked names, the scores along the video and what the prototypes are made of. The API is
 described at /docs; /health and /metrics are for whoever keeps it running. Videos are decoded in processes that can be killed,
-requests that come together are named together, and nothing that was sent is kept.
+requests that come together are named together, and a video is removed once it is answered.
 
 Listens on this machine alone unless --host says otherwise; it has no login and no encryption. Behind a proxy that has both, --name
 tells what the proxy is called: pages of other names are refused. SIGTERM and Ctrl-C finish what was accepted. Needs the extra `serve`.
@@ -13,6 +13,7 @@ Exit codes: 0 ended as asked, 2 wrong input, 130 ended by a second signal.
 import argparse
 import importlib.util
 import math
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _main(argv: list[str]) -> None:
-  args = _parser().parse_args(argv)
+  args = commands.parse(_parser(), argv)
   name = args.name.lower() if args.name else None
   settings = Settings(
     args.host, args.port, name, args.max_mb, args.max_seconds, max_waiting=args.max_waiting, vectors=args.vectors
@@ -101,6 +102,10 @@ def _wrong(settings: Settings) -> list[str]:
     value = getattr(settings, name)
     if not (value > 0 and math.isfinite(value)):
       problems.append(f"--{name} {value:g}: expected a number above 0")
+  if settings.name is not None and not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", settings.name):
+    problems.append(
+      f"--name {settings.name!r}: expected a host's name alone, such as example.org, without https:// and without a port"
+    )
   if not 0 <= settings.port <= 65535:
     problems.append(f"--port {settings.port}: expected 0 (a free one) to 65535")
   return problems

@@ -20,6 +20,7 @@ from zsar_jax.data.pipeline import content_problems
 from zsar_jax.data.plans import ClipSpec
 from zsar_jax.errors import InputError, raise_all
 from zsar_jax.files import write_text
+from zsar_jax.memory import warn_if_short
 from zsar_jax.methods import make_method
 from zsar_jax.methods.backbone import cannot_build, frames_shape, model_problems
 from zsar_jax.methods.base import Method
@@ -36,6 +37,7 @@ from zsar_jax.train.state import Network, Stage, TrainState, make_network, make_
 from zsar_jax.tuning import FILE as TUNING
 from zsar_jax.tuning import Tuned, read_tuned, with_tuned
 from zsar_jax.types import ClipBatch, EvalBatch
+from zsar_jax.workdirs import refuse_model, removed_if_refused
 
 
 class Session(NamedTuple):
@@ -133,7 +135,7 @@ def open_session(
     InputError: the workdir, a data set, a class, a word or a size is wrong.
   """
   mesh = make_mesh()  # outside: devices are found by all processes together
-  with first_process_first("open"):
+  with removed_if_refused(workdir), first_process_first("open"):
     return _open_session(config, workdir, mesh, must_resume, force)
 
 
@@ -156,6 +158,8 @@ def _open_session(
   _check_contents(corpus, reader.spec)
   method = make_method(config, corpus.seen, corpus.word_vectors)
   network = _make_network(config, method)
+  if not must_resume and is_first():
+    warn_if_short(config, corpus.seen)
   network, pretraining = begin(config, workdir, source, corpus, method, network)
   stages = make_stages(config, method, network.params, len(corpus.train.rows))
   if not must_resume and is_first():
@@ -200,6 +204,7 @@ def _make_network(config: Config, method: Method) -> Network:
 
 
 def _prepare_workdir(config: Config, workdir: pathlib.Path, must_resume: bool, force: bool) -> None:
+  refuse_model(workdir)
   try:
     workdir.mkdir(parents=True, exist_ok=True)
     probe = workdir / f".writable.{jax.process_index()}"
@@ -254,9 +259,8 @@ def _show(session: Session) -> None:
   console.print(f"[bold]seen[/bold]  {len(corpus.seen.names)} classes, {len(corpus.train.rows)} training and "
                 f"{len(corpus.validation.rows)} validation videos: {_short(corpus.seen.names)}")  # fmt: skip
   removed = [f"{name} (as {other}, {distance:.3f})" for name, other, distance in corpus.overlap.removed]
-  console.print(
-    f"[bold]removed[/bold]  {len(removed)} seen classes too near an unseen one: {_short(removed)}"
-  )
+  told = f"{len(removed)} seen classes too near an unseen one: {_short(removed)}" if removed else "no class"
+  console.print(f"[bold]removed[/bold]  {told}")
   if session.tuned is not None:
     told = ", ".join(f"{key}={value}" for key, value in session.tuned.coefficients.items())
     console.print(f"[bold]transfer[/bold]  coefficients from {TUNING}: {told}")

@@ -41,10 +41,8 @@ def _main(argv: list[str]) -> int:
     "--only", metavar="TEXT", help="run only what has TEXT in its name (and what that starts from)"
   )
   parser.add_argument("--dry_run", action="store_true", help="say what would be run, and check every config")
-  args, rest = parser.parse_known_args(argv)
-  return run_study(
-    args.config, args.workdir, commands.parse_overrides(rest), args.only or "", dry_run=args.dry_run
-  )
+  args, overrides = commands.parse_with_config(parser, argv)
+  return run_study(args.config, args.workdir, overrides, args.only or "", dry_run=args.dry_run)
 
 
 def run_study(

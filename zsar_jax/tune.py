@@ -32,8 +32,7 @@ def tune(config: Config, workdir: pathlib.Path, *, num_folds: int, seed: int) ->
     InputError: E2E, or one task alone; too few classes; stored embeddings of another checkpoint.
     CheckpointError: nothing to tune.
   """
-  from zsar_jax.embedding import make_embedder
-  from zsar_jax.evaluate import origin_of
+  from zsar_jax.embedding import make_embedder, origin_of
   from zsar_jax.seen_embeddings import SeenStore
   from zsar_jax.session import open_session
   from zsar_jax.train.state import fingerprint
@@ -75,8 +74,8 @@ def _main(argv: list[str]) -> None:
     "--num_folds", type=int, default=5, help="parts that the seen classes are cut into (default: 5)"
   )
   parser.add_argument("--seed", type=int, default=0, help="which classes are in which fold")
-  args, rest = parser.parse_known_args(argv)
-  config = read_run_config(args.workdir, commands.parse_overrides(rest))
+  args, overrides = commands.parse_with_config(parser, argv)
+  config = read_run_config(args.workdir, overrides)
   print_result(tune(config, args.workdir, num_folds=args.num_folds, seed=args.seed), args.workdir)
 
 

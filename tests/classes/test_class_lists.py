@@ -89,12 +89,16 @@ def test_every_bad_line_is_told(tmp_path):
     read_class_list(str(file))
   for part in (
     "bad.txt",
-    "line 2 is empty",
     "line 4: class name 'walk' is repeated (first in line 1)",
     "line 5: class name 'pull up' is repeated (first in line 3)",
   ):
     assert part in str(caught.value)
   assert read_names(str(file)).names == ("walk", "", "pull_up", "walk", "pull up")
+
+
+def test_empty_lines_do_not_count(tmp_path):
+  (tmp_path / "names.txt").write_text("\nwalk\n \npull_up\n\n", encoding="utf-8")
+  assert read_class_list(str(tmp_path / "names.txt")).names == ("walk", "pull_up")
 
 
 def test_unknown_lists_name_the_known_ones():

@@ -153,8 +153,8 @@ def test_every_unknown_word_of_every_class_is_listed_at_once(tmp_path):
 @pytest.mark.parametrize(
   ("names", "parts"),
   [
-    (["walk", "jump", "walk", " "], ["'walk' is repeated (classes 0 and 2)", "class 3 has an empty name"]),
-    (["pull_up", "pull up"], ["'pull up' is repeated (classes 0 and 1)"]),
+    (["walk", "jump", "walk", " "], ["'walk' is repeated (classes 1 and 3)", "class 4 has an empty name"]),
+    (["pull_up", "pull up"], ["'pull up' is repeated (classes 1 and 2)"]),
     (["walk", "__"], ["'__' holds no word"]),
     ([], ["no classes"]),
   ],

@@ -31,7 +31,8 @@ def test_a_name_that_is_not_utf8_is_quarantined(tmp_path):
 def test_videos_beside_the_class_folders_are_told(tmp_path):
   listing = list_folder(touch(tmp_path, "walk/a.mp4", "stray.mp4", "walk/notes.txt"))
   assert len(listing.entries) == 1
-  assert listing.ignored == ["stray.mp4", "walk/notes.txt"]
+  assert listing.ignored == ["walk/notes.txt"]
+  assert list(listing.notes) == ["passed over 1 video that lies in no class folder: stray.mp4"]
 
 
 def test_empty_classes_are_refused_by_name_or_left_out():

@@ -30,6 +30,7 @@ _E2E = _keys(TINY).replace("--config.eval.report=False", "--config.eval.report=T
 _PAPER = _keys(TINY | {
   "data.short_side": 40, "data.crop": 32, "data.num_frames": 4, "data.stride": 1, "model.bn_group_size": 0,
   "checkpoint.every_steps": 100, "eval.report": True})  # fmt: skip
+_SMALL = _keys({"train.joint.steps": 3, "train.batch_size": 8, "eval.batch_size": 8})
 _REST18 = f"{_PAPER} " + _keys({
   "data.dir": "data/short256", "model.backbone": "resnet_tiny", "model.width": 32, "model.num_layers": 1, "model.num_heads": 2,
   "model.hidden": 64, "train.warmup.steps": 2})  # fmt: skip
@@ -72,6 +73,8 @@ TABLE = (
   Entry("python -m zsar_jax.serve --model models/demo", SERVED, after=(_EXPORT,)),
   Entry('curl -F video=@a.mp4 -F "classes=juggling while jumping, waving while walking" '
         "http://127.0.0.1:8000/v1/classify", SERVED, after=(_EXPORT,)),
+  Entry("curl -H \"Content-Type: application/json\" -d '{\"classes\": [\"juggling while jumping\", \"waving while walking\"]}' "
+        "http://127.0.0.1:8000/v1/classes", SERVED, after=(_EXPORT,)),
   # Evaluation and checkpoints.
   Entry("python -m zsar_jax.main --config configs/demo.py --evaluate_only", more=_DEMO, after=_TRAINED),
   Entry("python -m zsar_jax.main --config configs/demo.py --evaluate_only --config.eval.frame_order=single", more=_DEMO,
@@ -123,11 +126,14 @@ TABLE = (
   Entry("python -m zsar_jax.data.pipeline --config configs/rest18.py --profile", more=f"{_REST18} --config.vectors=hash:300",
         after=tuple(f"python -m data_prep.build {source}" for source in ("kinetics", "ucf101", "hmdb51"))),
   # Training.
+  Entry("python -m zsar_jax.main --config configs/small.py --workdir runs/small --config.vectors=GoogleNews-vectors-negative300.bin "
+        "--config.data.seen='mine:!juggling+fencing' --config.data.unseen='mine:juggling+fencing'", more=_SMALL, after=(_MINE,),
+        leaves=("runs/small/report.html",)),
+  Entry("python -m zsar_jax.report runs/small", after=("python -m zsar_jax.main --config configs/small.py",)),
   Entry("python -m zsar_jax.main --config configs/e2e_r2plus1d.py --workdir runs/mine "
         "--config.vectors=GoogleNews-vectors-negative300.bin --config.data.dir=data --config.data.seen='mine:!juggling+fencing' "
         "--config.data.unseen='mine:juggling+fencing'", more=f"{_PAPER} --config.model.backbone=r2plus1d_tiny", after=(_MINE,),
         leaves=("runs/mine/report.html",)),
-  Entry("python -m zsar_jax.report runs/mine", after=("python -m zsar_jax.main --config configs/e2e_r2plus1d.py --workdir runs/mine",)),
   Entry("python -m zsar_jax.main --config configs/rest18.py --config.vectors=GoogleNews-vectors-negative300.bin", more=_REST18,
         after=tuple(f"python -m data_prep.build {source}" for source in ("kinetics", "ucf101", "hmdb51")),
         leaves=("runs/rest18/report.html",)),
@@ -158,6 +164,7 @@ TABLE = (
   # Costs, studies, benchmarks.
   Entry("python -m zsar_jax.describe --config configs/rest18.py"),
   Entry("python -m zsar_jax.describe --config configs/rest101.py"),
+  Entry("python -m zsar_jax.describe --config configs/e2e_r2plus1d.py"),
   Entry("python -m zsar_jax.describe --config configs/rest101.py --json --device v5e --config.model.remat=true"),
   Entry("python -m zsar_jax.describe --config configs/rest101.py --device h200 --devices 64 --config.train.batch_size=1024"),
   Entry("python -m zsar_jax.describe --config configs/rest101.py --device h200 --devices 64 --config.train.batch_size=1024 "

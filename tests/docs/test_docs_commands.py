@@ -173,13 +173,28 @@ def test_pip_installs_an_extra_that_there_is(entry):
     assert (ROOT / file).exists()
 
 
+def asked_as(command, address, httpx):
+  """What the server answers to a curl of the guide: a form with a video, or JSON."""
+  words = shlex.split(command)
+  url = address + words[-1].removeprefix("http://127.0.0.1:8000")
+  if "-d" in words:
+    header = dict([words[words.index("-H") + 1].split(": ")])
+    answer = httpx.post(url, content=words[words.index("-d") + 1], headers=header, timeout=100)
+  else:
+    fields = dict(word.split("=", 1) for word in words if "=" in word)
+    with pathlib.Path(fields.pop("video").removeprefix("@")).open("rb") as file:
+      answer = httpx.post(url, data=fields, files={"video": file}, timeout=100)
+  assert answer.status_code == 200, answer.text
+  return answer.json()
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_served_commands(inside, tmp_path):
   """The server as the guide starts it, asked as the guide asks it."""
   import httpx
 
-  serve, curl = (entry for entry in TABLE if entry.how == SERVED)
+  serve, *asked = (entry for entry in TABLE if entry.how == SERVED)
   for start in serve.after:
     inside.run(next(entry for entry in TABLE if entry.command.startswith(start)))
   command = [sys.executable, *shlex.split(serve.command)[1:], "--port", "0"]
@@ -191,14 +206,9 @@ def test_served_commands(inside, tmp_path):
     stop.start()
     try:
       address = next(found[0] for line in server.stdout if (found := re.search(r"http://[\d.]+:\d+", line)))
-      words = shlex.split(curl.command)
-      fields = dict(word.split("=", 1) for word in words if "=" in word)
-      video = fields.pop("video").removeprefix("@")
-      path = words[-1].removeprefix("http://127.0.0.1:8000")
-      with pathlib.Path(video).open("rb") as file:
-        answer = httpx.post(address + path, data=fields, files={"video": file}, timeout=100)
-      assert answer.status_code == 200, answer.text
-      assert answer.json()["ranking"]
+      classified, checked = (asked_as(entry.command, address, httpx) for entry in asked)
+      assert classified["ranking"]
+      assert checked["usable"]
       server.send_signal(signal.SIGTERM)
       assert server.wait(60) == 0
     finally:

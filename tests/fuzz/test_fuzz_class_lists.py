@@ -34,7 +34,7 @@ def test_a_list_is_its_lines_or_refused(tmp_path_factory, contents):
     assert len(told) < 100_000
     return assert_refused(code, told, path)
   text = contents.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").rstrip()
-  assert list(found.names) == [line.strip() for line in text.split("\n")]
+  assert list(found.names) == [line.strip() for line in text.split("\n") if line.strip()]
   alike = {" ".join(unicodedata.normalize("NFC", n).replace("_", " ").split()) for n in found.names}
   assert len(alike) == len(found.names)
   assert "" not in alike

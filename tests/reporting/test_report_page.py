@@ -100,7 +100,7 @@ def test_the_result_is_a_sentence(parsed, wide_run):
   row = wide_run.row("ucf101", "all")
   low, high = row["interval_videos"]
   sentence = next(
-    text for text in parsed.texts("p") if text.startswith("Of 136 UCF101 videos of 34 unseen classes")
+    text for text in parsed.texts("p") if text.startswith("Of the 136 videos of 34 unseen classes of UCF101")
   )
   assert (
     f"ResT 18 names {row['top1']:.1f} % right (95 % interval {low:.1f} – {high:.1f}); chance is 2.9 %."

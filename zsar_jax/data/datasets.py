@@ -8,19 +8,19 @@ from jaxtyping import Float32, Int
 
 from zsar_jax.classes.embeddings import join_class_sets, read_whole_classes
 from zsar_jax.classes.overlap import Overlap, find_overlap
-from zsar_jax.classes.vectors import check_spec
 from zsar_jax.classes.vocabulary import vocabulary
 from zsar_jax.config import Config
 from zsar_jax.data import storage
 from zsar_jax.data.generated import NAMES as GENERATED
-from zsar_jax.data.generated import PREFIX, generated_path, make_generated
-from zsar_jax.data.index import VideoIndex, open_index, validation_rows
+from zsar_jax.data.generated import make_generated
+from zsar_jax.data.index import VideoIndex, validation_rows
+from zsar_jax.data.opening import check_generated, open_all, vector_problems
 from zsar_jax.data.pipeline import eval_batches, train_batches
 from zsar_jax.data.plans import ClipSpec
 from zsar_jax.data.references import Reference, check_roles, choose_classes, parse_reference
 from zsar_jax.data.sampling import global_rows, num_looped
 from zsar_jax.data.subsets import keep_classes, keep_videos
-from zsar_jax.errors import InputError, did_you_mean, raise_all
+from zsar_jax.errors import InputError, raise_all
 from zsar_jax.files import parse_json
 from zsar_jax.types import ClassSet, ClipBatch, EvalBatch
 
@@ -63,13 +63,12 @@ def open_corpus(config: Config, say: Callable[[str], None] = print) -> Corpus:
   """
   texts = [config.data.seen, *config.data.unseen] + ([config.data.seen_test] if config.data.seen_test else [])
   references = [parse_reference(text) for text in texts]
-  _check_generated(references)
-  check_spec(config.vectors)
+  check_generated(references)
   names = sorted({r.name for r in references})
-  indexes = _open_all(config, [name for name in names if name not in GENERATED])
+  indexes = open_all(config, [name for name in names if name not in GENERATED], vector_problems(config))
   generated = [name for name in names if name in GENERATED]
   make_generated(config, generated, say)
-  indexes |= _open_all(config, generated)
+  indexes |= open_all(config, generated)
   chosen = choose_classes(references, indexes)
   num_roles = 1 + len(config.data.unseen)
   check_roles(references[:num_roles], chosen[:num_roles])
@@ -213,23 +212,6 @@ def _num_quarantined(index: VideoIndex) -> int:
         f"{file}, line {number}: no path and reason of a video that could not be stored: make the records again, or remove the file"
       )
   return len(lines.splitlines())
-
-
-def _check_generated(references: Sequence[Reference]) -> None:
-  raise_all([f"{r.name!r} is no generated data set{did_you_mean(r.name, GENERATED)}"
-             for r in references if r.name.startswith(PREFIX) and r.name not in GENERATED])  # fmt: skip
-
-
-def _open_all(config: Config, names: Sequence[str]) -> dict[str, VideoIndex]:
-  indexes, problems = {}, []
-  for name in names:
-    path = str(generated_path(config, name)) if name in GENERATED else storage.join(config.data.dir, name)
-    try:
-      indexes[name] = open_index(path, config.data.short_side, config.data.verify)
-    except InputError as error:
-      problems.append(f"{name}: {error}")
-  raise_all(problems, "these data sets cannot be used:")
-  return indexes
 
 
 def _say_looped(data_set: DataSet, config: Config, say: Callable[[str], None]) -> None:

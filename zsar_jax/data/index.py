@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Int, Int64
 
 from zsar_jax.data import storage
+from zsar_jax.data.builders import build_command
 from zsar_jax.data.crc32c import crc32c
 from zsar_jax.data.index_cache import local_columns
 from zsar_jax.data.index_checks import (
@@ -194,7 +195,7 @@ def open_index(directory: str | Path, short_side: int | None = None, verify: str
   directory = str(directory)
   if verify not in VERIFY:
     raise InputError(f"verify={verify!r}: expected one of {', '.join(map(repr, VERIFY))}")
-  make = f"make it with: python -m data_prep.build folder --videos VIDEOS --out {directory} --short_side {short_side or 128}"
+  make = f"make it with: {build_command(directory, max(short_side or 0, 128))}"
   description, identity = read_description(directory, make)
   folder = local_columns(directory, description, identity)
   columns, problems = open_columns(folder, description)

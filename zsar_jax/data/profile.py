@@ -59,8 +59,8 @@ def _main(argv: list[str]) -> None:
   parser.add_argument("--profile", action="store_true", help="measure; without it nothing is done")
   parser.add_argument("--steps", type=int, default=20, help="batches that are counted (default: 20)")
   parser.add_argument("--json", action="store_true", help="one JSON object, as documented above")
-  args, rest = parser.parse_known_args(argv)
-  config = configs.load(args.config, commands.parse_overrides(rest))
+  args, overrides = commands.parse_with_config(parser, argv)
+  config = configs.load(args.config, overrides)
   if not args.profile:
     raise InputError("nothing to do: add --profile (and --steps N, --json); --help says more")
   if args.steps < 1:

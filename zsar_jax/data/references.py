@@ -6,6 +6,8 @@ from typing import NamedTuple
 from zsar_jax.data.index import VideoIndex
 from zsar_jax.errors import InputError, did_you_mean, raise_all
 
+SHOWN = 12  # names in a message
+
 
 class Reference(NamedTuple):
   """A data set, and which of its classes: these only, or all but these; none given: all."""
@@ -48,15 +50,24 @@ def choose_classes(
       problems.append(str(error))
       continue
     problems += [
-      f"data set {reference.name!r} has no class {name!r}{origin}{did_you_mean(name, known)}"
+      f"data set {reference.name!r} has no class {name!r}{origin}{_instead(name, known)}"
       for name, origin in named
       if name not in known
     ]
     names = {name for name, _ in named}
     every = not reference.classes
     chosen.append(tuple(name for name in known if every or (name in names) != reference.excluded))
-  raise_all(problems)
+  raise_all(list(dict.fromkeys(problems)))
   return chosen
+
+
+def _instead(name: str, known: Sequence[str]) -> str:
+  """What may have been meant by a class that the data set does not have."""
+  parts = [part.strip() for part in name.split(",")]
+  if len(parts) > 1 and any(part in known for part in parts):
+    return f"; classes of one data set are joined by +: {'+'.join(parts)}"
+  more = ", …" if len(known) > SHOWN else ""
+  return did_you_mean(name, known) or f"; it has: {', '.join(known[:SHOWN])}{more}"
 
 
 def _named(written: str) -> list[tuple[str, str]]:

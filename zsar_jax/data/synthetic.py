@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from zsar_jax import commands
 from zsar_jax.data import drawing
 from zsar_jax.data.actions import LOWER_ACTIONS, UPPER_ACTIONS
 from zsar_jax.data.figure import figure_parts
@@ -236,7 +237,7 @@ def write_sheet(path: str | Path, seed: int, domains: Sequence[str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
   """The command; see the module's head."""
   parser = argparse.ArgumentParser(
-    prog="python -m zsar_jax.data.synthetic", description=__doc__.split("\n")[0]
+    prog="python -m zsar_jax.data.synthetic", description=__doc__.split("\n")[0], allow_abbrev=False
   )
   task = parser.add_mutually_exclusive_group(required=True)
   task.add_argument("--sheet", metavar="FILE.png", help="write a contact sheet of the actions")
@@ -248,9 +249,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
   parser.add_argument("--seed", type=int, default=0)
   parser.add_argument("--domain", choices=(*drawing.DOMAINS, "both"), default="studio")
   parser.add_argument("--per_class", type=int, default=60)
-  options = parser.parse_args(arguments)
-  domains = drawing.DOMAINS if options.domain == "both" else (options.domain,)
   try:
+    options = commands.parse(parser, sys.argv[1:] if arguments is None else arguments)
+    domains = drawing.DOMAINS if options.domain == "both" else (options.domain,)
     if options.worker:
       _work()
     elif options.write:
@@ -260,6 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{directory}: {count} new videos")
     elif options.sheet:
       write_sheet(options.sheet, options.seed, domains)
+      print(f"{options.sheet}: every action once a domain, every other frame of it")
     else:
       from zsar_jax.data.synthetic_probe import probe
 

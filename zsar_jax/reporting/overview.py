@@ -81,7 +81,7 @@ def _sentence(runs: Sequence[Run], names: Sequence[str], data_set: str) -> str:
   rows = [run.row(data_set, "all") for run in runs]
   row = next(row for row in rows if row)
   opening = (
-    f"Of {row['num_videos']:,} {data_set_title(data_set)} videos of {row['num_classes']} unseen classes"
+    f"Of the {row['num_videos']:,} videos of {row['num_classes']} unseen classes of {_named(data_set)}"
   )
   chance = f"chance is {row['chance_top1']:.1f}{SPACE}%."
   if len(runs) == 1:
@@ -93,6 +93,12 @@ def _sentence(runs: Sequence[Run], names: Sequence[str], data_set: str) -> str:
     gap = f" ({change(own['top1'], rows[0]['top1']).text})" if own and rows[0] and name != names[0] else ""
     parts.append(f"{name} names {own['top1']:.1f}{SPACE}% right{gap}" if own else f"{name} was not tested")
   return f"{opening}, {_joined(parts)}; {chance}"
+
+
+def _named(data_set: str) -> str:
+  """A name of the user's own is quoted: it may be any word."""
+  title = data_set_title(data_set)
+  return title if title != data_set else f"'{data_set}'"
 
 
 def notes(runs: Sequence[Run], names: Sequence[str]) -> list[str]:

@@ -129,6 +129,7 @@ class _Run:
 
   def _run_stage(self, stage: Stage, state: TrainState, first: int, feed: Feed) -> TrainState:
     train_step = make_train_step(self.config, self.network.graphdef, stage, self.mesh)
+    self.progress.begin_phase(stage.phase.name, first + 1, stage.end)
     for step in range(first, stage.end):
       batch, waited = feed.next()
       state, metrics, health = train_step(state, batch)

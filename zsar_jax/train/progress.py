@@ -30,6 +30,12 @@ class TrainProgress:
   def __exit__(self, *_: object) -> None:
     self._bar.stop()
 
+  def begin_phase(self, phase: str, first: int, last: int) -> None:
+    """Says which steps come, and why the first of them takes long."""
+    self._console.print(
+      f"{phase} phase, steps {first}–{last}; compiling its step, which may take a minute", highlight=False
+    )
+
   def advance(self, phase: str, waited: float) -> None:
     """Counts one step that waited `waited` seconds for its batch."""
     self._step += 1

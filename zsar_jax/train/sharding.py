@@ -64,8 +64,19 @@ def check_batch(batch_size: int, num_devices: int, accumulate: int, group: int) 
     raise InputError(
       f"'train.batch_size' is {batch_size}, which does not divide over {num_devices} devices x {accumulate} "
       f"micro-batches ('train.accumulate') in groups of {group or 'any number of'} clips ('model.bn_group_size'); "
-      f"use {sizes}"
+      f"use {sizes}{_smaller(batch_size, accumulate * num_devices, group)}"
     )
+
+
+def _smaller(batch_size: int, parts: int, group: int) -> str:
+  """How to keep about the size that was asked for, where groups of BatchNorm are in the way."""
+  if not group or batch_size < parts:
+    return ""
+  kept = batch_size // parts
+  return (
+    f", or keep {kept * parts} with --config.train.batch_size={kept * parts} --config.model.bn_group_size={kept} (0: a micro-batch "
+    "is one group)"
+  )
 
 
 def round_up(size: int, num_devices: int) -> int:
