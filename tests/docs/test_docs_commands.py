@@ -160,7 +160,9 @@ def test_make_has_the_target(entry):
   words = shlex.split(entry.command)
   assert re.search(rf"^{words[1]}:", makefile, re.M)
   if entry.swap:  # what is run in its place is what it runs
-    done = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+      ["make", "--no-print-directory", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     line = stand_in(entry._replace(more="")).removeprefix("python ")
     assert done.stdout.strip().endswith(line), done.stdout
 

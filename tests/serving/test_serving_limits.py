@@ -45,7 +45,7 @@ def test_connections_are_fewer_than_the_system_allows():
 
 
 def test_a_defect_answers_in_the_same_shape_with_all_headers_and_is_counted(
-  recognizer, clips, monkeypatch, capsys
+  recognizer, clips, monkeypatch, caplog
 ):
   monkeypatch.setattr(recognizer, "answer", lambda *_: {}["defect"])
   running = Running(recognizer)
@@ -57,7 +57,7 @@ def test_a_defect_answers_in_the_same_shape_with_all_headers_and_is_counted(
   assert answer.status_code == 500
   assert answer.json() == {"error": "the server has a defect; its log says more", "problems": []}
   assert answer.headers["x-content-type-options"] == "nosniff"
-  assert "KeyError" in capsys.readouterr().err
+  assert "KeyError" in caplog.text
 
 
 def _raw(running, sent, most=1 << 16):

@@ -89,8 +89,9 @@ class Server(uvicorn.Server):
   """uvicorn's, with an exit code of its own: theirs ends by the signal that was sent."""
 
   def __init__(self, app: FastAPI, work: Work):
+    # No log_config: setting logging up anew would close the handlers of everybody else in the process.
     config = uvicorn.Config(
-      app, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="on",
+      app, log_config=None, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="on",
       timeout_graceful_shutdown=round(work.settings.grace), http=make_protocol(work.settings.max_connections),
     )  # fmt: skip
     super().__init__(config)
