@@ -5,14 +5,14 @@ python benchmarks/predict.py --json --case figures DIR_OF_A_MODEL DIR_OF_VIDEOS 
 
 A model is what `zsar_jax.export` wrote. Sides of a round, in turn, on the same videos:
   together   `Recognizer.recognize` of all of them: what `zsar_jax.predict` does
-  apart      one call of it a video; the model stays loaded and compiled
+  apart      one call of it a video; the model stays loaded and compiled, the decoding processes run on
   serial     one video after another without it: read in one process that stays, then embedded, then named
   decoding   the same processes read the clips of all videos and nothing is done with them: the floor where decoding is the limit
   device     the clips, read before, go through the network: the floor where the device is
 Predicted: together costs the larger of the two floors and a little of the other (on a CPU the device's work is done by the cores that
-decode: at most the sum); serial the device's floor and, on two cores, twice the decoding's; apart starts its processes anew besides.
-Found on two shared cores: as predicted. Together takes what decoding alone takes (of_floor 0.99 and 1.10, which is noise); serial 2.2
-times as long on real videos; a call a video is 5 to 9 times slower, nearly all of it the start of processes.
+decode: at most the sum); serial and apart the device's floor and, on two cores, twice the decoding's.
+Found on two cores: as predicted. Small videos and a small network: decoding takes 0.71 of the time; videos of 832 x 480 and a 3-D network:
+0.46, the network 0.87. One at a time, by either way, takes 1.8 to 2.5 times as long.
 Seconds are of all videos, the median over rounds. Ratios are of neighbours in one round, the median over rounds: above 1, together is
 faster. `of_floor` is decoding / together: 1 where nothing but decoding takes time.
 """
@@ -30,10 +30,10 @@ import measuring
 
 import zsar_jax
 from zsar_jax import compilation
-from zsar_jax.data.decode import Decoder
 from zsar_jax.data.killable_pool import map_ahead
 from zsar_jax.predicting.inputs import find_videos
 from zsar_jax.recognition.answers import Failure
+from zsar_jax.recognition.decoders import Decoders
 from zsar_jax.recognition.limits import NO_LIMITS
 
 
@@ -50,15 +50,17 @@ def sides(recognizer: Any, videos: list[str]) -> dict[str, Callable[[], None]]:
     for video in videos:
       list(recognizer.recognize([video], candidates))
 
-  def read(decoder: Decoder, video: str) -> Any:
+  decoders = Decoders()  # kept from round to round, as the recognizer's own are
+
+  def read(decoder: Any, video: str) -> Any:
     return recognizer.read(decoder, video, num_clips=None, timeline=False, limits=NO_LIMITS, timeout=120.0)
 
   def clips() -> Iterator[Any]:
-    with closing(map_ahead(read, videos, Decoder, os.cpu_count() or 1)) as found:
+    with closing(map_ahead(read, videos, decoders.lend, os.cpu_count() or 1)) as found:
       yield from found
 
   def serial() -> None:
-    with Decoder() as decoder:
+    with closing(decoders.lend()) as decoder:
       for video in videos:
         found = read(decoder, video)
         recognizer.answer(video, found, recognizer.embed_clips([found])[0], candidates)
@@ -75,9 +77,10 @@ def sides(recognizer: Any, videos: list[str]) -> dict[str, Callable[[], None]]:
 
 def measure(model: str, folder: str, num: int, rounds: int) -> dict[str, Any]:
   """The numbers of one model and one folder of videos."""
-  videos, problems = find_videos([folder])
-  if problems:
-    raise SystemExit("\n".join(problems))
+  found = find_videos([folder])
+  if found.problems:
+    raise SystemExit("\n".join(found.problems))
+  videos = list(found.videos)
   started = time.perf_counter()
   recognizer = zsar_jax.load(model)
   loaded = time.perf_counter() - started
