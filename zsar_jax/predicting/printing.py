@@ -59,6 +59,11 @@ class Printer:
         "seen",
         f"'{shown(leak.name)}' was trained on as '{shown(leak.known_as)}' (distance {leak.distance:.3f}): no zero-shot answer",
       )
+    if self._facts.vectors.startswith("hash:"):
+      self._note(
+        "note",
+        f"word vectors of this model are made of letters ({self._facts.vectors}): only words of its seen classes mean anything",
+      )
     if not self._facts.pretrained_known:
       self._note(
         "note",

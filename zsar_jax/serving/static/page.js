@@ -24,7 +24,8 @@ async function begin() {
   find("file-hint").textContent = `${model.suffixes.map((one) => one.slice(1)).join(", ")}; up to ${megabytes(model.max_bytes)} and ${length(model.max_seconds)}`;
   find("file").accept = ["video/*", ...model.suffixes].join(",");
   find("num-clips").placeholder = model.num_clips;
-  find("model").textContent = `Model ${model.name}: ${model.method}, ${model.backbone}, ${(model.num_parameters / 1e6).toFixed(1)} million parameters, word vectors ${model.vectors}.`;
+  const letters = model.vectors.startsWith("hash:") ? " They are made of letters: only words of the training mean anything." : "";
+  find("model").textContent = `Model ${model.name}: ${model.method}, ${model.backbone}, ${(model.num_parameters / 1e6).toFixed(1)} million parameters, word vectors ${model.vectors}.${letters}`;
   show(find("examples"), model.examples.length > 1);
 }
 
