@@ -8,7 +8,7 @@ import sys
 import jax
 import numpy as np
 import pytest
-from bundles import ROOT, SEEN, tiny_bundle
+from bundles import ROOT, SEEN
 
 from zsar_jax.bundle.card import card
 from zsar_jax.bundle.model import abstract_graph, make_bundle_method
@@ -20,17 +20,6 @@ from zsar_jax.models import weights
 from zsar_jax.models.weights_dir import flat
 from zsar_jax.saved.folders import SUMS, write_sums
 from zsar_jax.train.initial import read_source
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-  return tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
-
-
-@pytest.fixture
-def folder(written, tmp_path):
-  """A copy to spoil."""
-  return shutil.copytree(written, tmp_path / "tiny")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from bundles import tiny_bundle
 
 from zsar_jax.bundle.read import read_bundle
 from zsar_jax.bundle.write import check_target, write_bundle
@@ -18,17 +17,6 @@ from zsar_jax.saved.arrays import read_npz
 from zsar_jax.saved.folders import SUMS, hashes, write_sums
 
 IMPOSSIBLE = ["a" * 300, "a\0b"]  # names of no file
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-  return tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
-
-
-@pytest.fixture
-def folder(written, tmp_path):
-  """A copy to spoil."""
-  return shutil.copytree(written, tmp_path / "tiny")
 
 
 def refused(folder):

@@ -6,9 +6,9 @@ import time
 
 import httpx
 import pytest
+from bundles import tiny_bundle, tiny_videos
 
 import zsar_jax
-from tests.bundles import tiny_bundle, tiny_videos
 from zsar_jax.serving.app import make_app
 from zsar_jax.serving.server import Server, bound
 from zsar_jax.serving.settings import Settings

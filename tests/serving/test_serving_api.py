@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from bundles import CANDIDATES, SEEN
 
-from tests.bundles import CANDIDATES, SEEN
 from tests.serving.conftest import Running
 
 NAMES = ", ".join(CANDIDATES)

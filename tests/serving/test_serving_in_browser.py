@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
+from bundles import CANDIDATES
 
-from tests.bundles import CANDIDATES
 from tests.serving.conftest import Running
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

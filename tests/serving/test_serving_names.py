@@ -4,8 +4,8 @@ import asyncio
 import threading
 
 import pytest
+from bundles import make_bundle, write_vectors
 
-from tests.bundles import make_bundle, write_vectors
 from zsar_jax.recognition.recognizer import Recognizer
 from zsar_jax.serving.names import Names
 from zsar_jax.serving.problems import Refused
