@@ -185,9 +185,7 @@ def _none_good(workdir: pathlib.Path) -> CheckpointError:
 
 def main(argv: list[str] | None = None) -> int:
   """The command line; returns the exit code."""
-  codes: list[int] = []
-  failed = commands.guarded(lambda: codes.append(_main(sys.argv[1:] if argv is None else argv)))
-  return failed or codes[0]
+  return commands.guarded(lambda: _main(sys.argv[1:] if argv is None else argv))
 
 
 def _main(argv: list[str]) -> int:

@@ -20,12 +20,12 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _TAKES_THE_REST = ("--beam_args",)  # an option whose values may look like options
 
 
-def guarded(command: Callable[[], None]) -> int:
-  """Runs `command` and returns its exit code."""
+def guarded(command: Callable[[], int | None]) -> int:
+  """Runs `command` and returns its exit code: what it returns (None: 0), or that of the error which ended it."""
   logging.basicConfig(level=logging.WARNING, format="%(message)s")
   warnings.showwarning = _show_warning  # type: ignore[assignment]
   try:
-    command()
+    return command() or 0
   except InputError as error:
     print(f"error: {error}", file=sys.stderr)
     return _left(WRONG_INPUT)
@@ -38,7 +38,6 @@ def guarded(command: Callable[[], None]) -> int:
       _leave_loudly()
       raise
     return _left(code)
-  return 0
 
 
 def parse(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:

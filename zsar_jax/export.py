@@ -19,9 +19,7 @@ from zsar_jax.run_config import read_run_config
 
 def main(argv: list[str] | None = None) -> int:
   """The command line; returns the exit code."""
-  codes: list[int] = []
-  failed = commands.guarded(lambda: codes.append(_main(sys.argv[1:] if argv is None else argv)))
-  return failed or codes[0]
+  return commands.guarded(lambda: _main(sys.argv[1:] if argv is None else argv))
 
 
 def _main(argv: list[str]) -> int:

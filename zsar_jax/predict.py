@@ -51,9 +51,7 @@ SOME_UNREAD = 1
 
 def main(argv: list[str] | None = None) -> int:
   """The command line; returns the exit code."""
-  codes = [0]
-  code = commands.guarded(lambda: codes.append(_main(sys.argv[1:] if argv is None else argv)))
-  return code or codes[-1]
+  return commands.guarded(lambda: _main(sys.argv[1:] if argv is None else argv))
 
 
 def _main(argv: list[str]) -> int:

@@ -23,9 +23,7 @@ from zsar_jax.studies.writing import markdown_table, write_results
 
 def main(argv: list[str] | None = None) -> int:
   """The command line; returns the exit code."""
-  codes: list[int] = []
-  code = commands.guarded(lambda: codes.append(_main(sys.argv[1:] if argv is None else argv)))
-  return code or codes[0]
+  return commands.guarded(lambda: _main(sys.argv[1:] if argv is None else argv))
 
 
 def _main(argv: list[str]) -> int:
