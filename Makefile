@@ -11,10 +11,10 @@ demo: $(VENV)/.core
 	$(VENV)/bin/python -m zsar_jax.main --config $(CONFIG) $(ARGS)
 
 test: lint
-	$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(ARGS)
+	$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 test-all: lint
-	$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check .
