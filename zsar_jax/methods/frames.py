@@ -13,6 +13,7 @@ from zsar_jax.config import DataConfig
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
+@jax.named_scope("augment")
 def normalize(
   frames: Shaped[Array, "B N T ..."], data: DataConfig, dtype=jnp.float32
 ) -> Float[Array, "B N T ..."]:
@@ -22,6 +23,7 @@ def normalize(
   return _standardize(frames.astype(jnp.float32) / 255, data, dtype)
 
 
+@jax.named_scope("augment")
 def augment(
   key: Array, frames: Shaped[Array, "B N T ..."], data: DataConfig, dtype=jnp.float32
 ) -> Float[Array, "B N T ..."]:

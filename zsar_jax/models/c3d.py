@@ -52,11 +52,13 @@ class C3D(nnx.Module):
     """
     _check(x.shape)
     x = x.astype(self.dtype)
-    for stage in self.stages:
-      x = apply_remat(stage, x, train) if self.remat else stage(x, train)
+    for number, stage in enumerate(self.stages, 1):
+      with jax.named_scope(f"layer{number}"):
+        x = apply_remat(stage, x, train) if self.remat else stage(x, train)
     # torch flattens channels first; so do we, and its weights fit as they are.
     x = jnp.moveaxis(x, -1, 2).reshape(*x.shape[:2], -1)
-    x = jax.nn.relu(self.fc6(x))
+    with jax.named_scope("fc6"):
+      x = jax.nn.relu(self.fc6(x))
     return x.mean(1) if pool else x
 
 

@@ -1,5 +1,6 @@
 """E2E (Brattoli et al. 2020): clips to a point in the space of class-name word vectors."""
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
@@ -50,8 +51,11 @@ class E2E(nnx.Module):
     training.
     """
     features = self.clip_features(frames, train).mean(1)
-    return self.regressor(self.dropout(features, rngs, train))
+    with jax.named_scope("heads"):
+      return self.regressor(self.dropout(features, rngs, train))
 
   def embed(self, frames: Float[Array, "B N T ..."]) -> Float[Array, "B N D"]:
     """Semantic embedding of each clip, not normalised; evaluation mode. Their mean is `__call__(frames, train=False)`."""
-    return self.regressor(self.clip_features(frames, train=False))
+    features = self.clip_features(frames, train=False)
+    with jax.named_scope("heads"):
+      return self.regressor(features)

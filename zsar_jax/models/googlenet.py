@@ -87,13 +87,15 @@ class GoogLeNet(nnx.Module):
 
   def __call__(self, x: Float[Array, "B H W 3"], train: bool, pool: bool = True) -> Float[Array, "B D"]:
     """Global average of the last map. x: normalised RGB; `train`: BatchNorm uses and moves batch statistics; `pool`: no matter."""
-    x = _halve(self.conv1(x.astype(self.dtype), train), 3)
-    x = self.conv3(self.conv2(x, train), train)
+    with jax.named_scope("stem"):
+      x = _halve(self.conv1(x.astype(self.dtype), train), 3)
+      x = self.conv3(self.conv2(x, train), train)
     for name in INCEPTIONS:
-      if name in POOL_BEFORE:
-        x = _halve(x, POOL_BEFORE[name])
-      block = getattr(self, name)
-      x = apply_remat(block, x, train) if self.remat else block(x, train)
+      with jax.named_scope(name[:-1]):
+        if name in POOL_BEFORE:
+          x = _halve(x, POOL_BEFORE[name])
+        block = getattr(self, name)
+        x = apply_remat(block, x, train) if self.remat else block(x, train)
     return x.mean((1, 2))
 
 

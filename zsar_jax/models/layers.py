@@ -94,6 +94,7 @@ class BatchNorm(nnx.Module):
     self.mean = nnx.BatchStat(jnp.zeros(num_features, jnp.float32))
     self.var = nnx.BatchStat(jnp.ones(num_features, jnp.float32))
 
+  @jax.named_scope("batch_norm")
   def __call__(self, x: Float[Array, "B ... C"], train: bool) -> Float[Array, "B ... C"]:
     """Normalises over all axes but the last. `train=False` uses, and leaves alone, the running values (frozen).
 
@@ -263,6 +264,7 @@ class Dropout(nnx.Module):
     return jnp.where(keep, x / (1 - self.rate), jnp.zeros((), x.dtype))
 
 
+@jax.named_scope("pool")
 def max_pool(
   x: Float[Array, "B ... C"],
   window: Sequence[int],
@@ -295,6 +297,7 @@ def _num_windows(size, window, stride, padding) -> int:
   return num - 1 if (num - 1) * stride >= size + padding else num
 
 
+@jax.named_scope("pool")
 def adaptive_mean_pool(x: Float[Array, "B H W C"], size: int) -> Float[Array, "B S S C"]:
   """Means over size x size windows that cover any H x W, window i from floor(i H / size) to ceil((i + 1) H / size) (torch's rule)."""
   wide = jnp.promote_types(x.dtype, jnp.float32)

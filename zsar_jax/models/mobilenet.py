@@ -67,10 +67,14 @@ class MobileNetV2(nnx.Module):
 
   def __call__(self, x: Float[Array, "B H W 3"], train: bool, pool: bool = True) -> Float[Array, "B D"]:
     """Global average of the last map. x: normalised RGB; `train`: BatchNorm uses and moves batch statistics; `pool`: no matter."""
-    x = jax.nn.relu6(self.stem(x.astype(self.dtype), train))
-    for block in self.blocks:
-      x = apply_remat(block, x, train) if self.remat else block(x, train)
-    return jax.nn.relu6(self.last(x, train)).mean((1, 2))
+    with jax.named_scope("stem"):
+      x = jax.nn.relu6(self.stem(x.astype(self.dtype), train))
+    stages = [number for number, (_, _, num, _) in enumerate(STAGES, 1) for _ in range(num)]
+    for number, block in zip(stages, self.blocks, strict=True):
+      with jax.named_scope(f"layer{number}"):
+        x = apply_remat(block, x, train) if self.remat else block(x, train)
+    with jax.named_scope("last"):
+      return jax.nn.relu6(self.last(x, train)).mean((1, 2))
 
 
 def mobilenet_v2(

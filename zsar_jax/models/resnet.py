@@ -106,10 +106,12 @@ class ResNet(nnx.Module):
 
   def __call__(self, x: Float[Array, "B H W 3"], train: bool, pool: bool = True) -> Float[Array, "B D"]:
     """Global average of the last stage. x: normalised RGB; `train`: BatchNorm uses and moves batch statistics; `pool`: no matter here."""
-    x = self.stem(x.astype(self.dtype), train)
-    for stage in self.stages:
-      for block in stage:
-        x = apply_remat(block, x, train) if self.remat else block(x, train)
+    with jax.named_scope("stem"):
+      x = self.stem(x.astype(self.dtype), train)
+    for number, stage in enumerate(self.stages, 1):
+      with jax.named_scope(f"layer{number}"):
+        for block in stage:
+          x = apply_remat(block, x, train) if self.remat else block(x, train)
     return x.mean((1, 2))
 
 

@@ -115,7 +115,9 @@ class ResT(nnx.Module):
 
   def warmup_logits(self, frames: Float[Array, "B T ..."], train: bool) -> Float[Array, "B K"]:
     """Linear classifier on the mean frame feature: all there is in the warm-up phase (section 4.1), unused after it."""
-    return self.warmup_head(self.frame_features(frames, train).mean(1))
+    features = self.frame_features(frames, train).mean(1)
+    with jax.named_scope("heads"):
+      return self.warmup_head(features)
 
   def __call__(
     self,
@@ -146,13 +148,16 @@ class ResT(nnx.Module):
       tokens, is_word = self.word_embedding[...][words].astype(self.dtype), words != PAD_ID
     if self.reads_words and tokens is None:
       raise ValueError("ResT: this variant reads words; give [MASK] (id 1) where they are unknown")
-    visual, outputs = self.encoder(self.projection(features), tokens, is_word, train=train, rngs=rngs)
-    word_logits = None if self.word_head is None or outputs is None else self.word_head(outputs)
-    if self.class_head is None:
-      assert outputs is not None
-      assert is_word is not None
-      return RestOutput(_mean_words(outputs, is_word), None, word_logits)
-    return RestOutput(visual, self.class_head(visual), word_logits)
+    with jax.named_scope("projection"):
+      features = self.projection(features)
+    visual, outputs = self.encoder(features, tokens, is_word, train=train, rngs=rngs)
+    with jax.named_scope("heads"):
+      word_logits = None if self.word_head is None or outputs is None else self.word_head(outputs)
+      if self.class_head is None:
+        assert outputs is not None
+        assert is_word is not None
+        return RestOutput(_mean_words(outputs, is_word), None, word_logits)
+      return RestOutput(visual, self.class_head(visual), word_logits)
 
   def infer(self, frames: Float[Array, "B T ..."]) -> RestOutput:
     """The pass in evaluation mode over videos whose words are unknown.

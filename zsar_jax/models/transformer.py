@@ -148,6 +148,7 @@ class CrossModalEncoder(nnx.Module):
       num_layers, width, num_heads, hidden, dropout, rngs=rngs, dtype=dtype
     )
 
+  @jax.named_scope("transformer")
   def __call__(
     self,
     frames: Float[Array, "B T D"],

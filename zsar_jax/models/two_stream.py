@@ -68,6 +68,7 @@ class TwoStreamEncoder(nnx.Module):
     self.word_stream = stream
     self.word_norm = nnx.LayerNorm(width, dtype=dtype, rngs=rngs) if has_words else None
 
+  @jax.named_scope("transformer")
   def __call__(
     self,
     frames: Float[Array, "B T D"],

@@ -1,5 +1,6 @@
 """VGG-16 for images (Simonyan and Zisserman 2015, as torchvision builds it): one of ResT's frame encoders (Table 4a)."""
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
@@ -33,8 +34,9 @@ class VGG(nnx.Module):
     x: normalised RGB of at least 32 x 32. `train` and `pool`: no matter here. Raises ValueError where x is smaller.
     """
     x = x.astype(self.dtype)
-    for stage in self.stages:
-      x = apply_remat(stage, x, train) if self.remat else stage(x, train)
+    for number, stage in enumerate(self.stages, 1):
+      with jax.named_scope(f"layer{number}"):
+        x = apply_remat(stage, x, train) if self.remat else stage(x, train)
     x = adaptive_mean_pool(x, POOLED)
     return jnp.moveaxis(x, -1, 1).reshape(x.shape[0], -1)
 

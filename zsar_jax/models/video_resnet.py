@@ -128,10 +128,12 @@ class VideoResNet(nnx.Module):
 
   def __call__(self, x: Float[Array, "B T H W 3"], train: bool, pool: bool = True) -> Float[Array, "B ... D"]:
     """Average over space and, with `pool`, time: [B,D]; without, [B,T',D]. x: normalised RGB; `train` as in `BatchNorm`."""
-    x = self.stem(x.astype(self.dtype), train)
-    for stage in self.stages:
-      for block in stage:
-        x = apply_remat(block, x, train) if self.remat else block(x, train)
+    with jax.named_scope("stem"):
+      x = self.stem(x.astype(self.dtype), train)
+    for number, stage in enumerate(self.stages, 1):
+      with jax.named_scope(f"layer{number}"):
+        for block in stage:
+          x = apply_remat(block, x, train) if self.remat else block(x, train)
     return x.mean((1, 2, 3)) if pool else x.mean((2, 3))
 
 

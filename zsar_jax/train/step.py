@@ -45,18 +45,20 @@ def make_train_step(config: Config, graphdef: Any, stage: Stage, mesh: Mesh) -> 
   def step(state: TrainState, batch: ClipBatch) -> tuple[TrainState, dict[str, Array], Health]:
     key = jax.random.fold_in(jax.random.key(config.seed), state.step)
     grads, batch_stats, metrics = gradients(state.params, state.batch_stats, batch, key)
-    updates, opt_state = stage.optimizer.update(grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
-    metrics["grad_norm"] = optax.tree.norm(grads)
-    seen = (metrics["loss"], metrics["grad_norm"], optax.tree.norm(params), optax.tree.norm(batch_stats))
-    finite = jnp.isfinite(jnp.stack(seen)).all()
+    with jax.named_scope("optimizer"):
+      updates, opt_state = stage.optimizer.update(grads, state.opt_state, state.params)
+      params = optax.apply_updates(state.params, updates)
+      metrics["grad_norm"] = optax.tree.norm(grads)
+      seen = (metrics["loss"], metrics["grad_norm"], optax.tree.norm(params), optax.tree.norm(batch_stats))
+      finite = jnp.isfinite(jnp.stack(seen)).all()
     ok = finite & (state.skipped <= budget)
     skipped = state.skipped + ~finite
     new = TrainState(state.step + 1, params, batch_stats, opt_state, skipped)
     passed_over = state._replace(step=state.step + (skipped <= budget), skipped=skipped)
     health = Health(ok, metrics["loss"], metrics["grad_norm"], skipped)
     counted = {name: jnp.where(ok, value, 0) for name, value in {**metrics, "steps": 1.0}.items()}
-    return jax.tree.map(lambda new, old: jnp.where(ok, new, old), new, passed_over), counted, health
+    with jax.named_scope("optimizer"):
+      return jax.tree.map(lambda new, old: jnp.where(ok, new, old), new, passed_over), counted, health
 
   whole = replicated(mesh)
   return jax.jit(
@@ -76,7 +78,8 @@ def _gradients(
 
     def loss_of(params):
       model = nnx.merge(graphdef, params, batch_stats, copy=True)
-      loss, metrics = phase.loss(model, clips, nnx.Rngs(dropout=dropout_key, words=words_key))
+      with jax.named_scope("loss"):
+        loss, metrics = phase.loss(model, clips, nnx.Rngs(dropout=dropout_key, words=words_key))
       return loss, (nnx.to_pure_dict(nnx.state(model, nnx.BatchStat)), metrics)
 
     (loss, (new_stats, metrics)), grads = jax.value_and_grad(loss_of, has_aux=True)(params)
