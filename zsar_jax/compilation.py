@@ -9,12 +9,13 @@ import platform
 import jax
 
 VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+SHORTEST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 
 
 def use_cache() -> None:
-  """Keeps compiled programs in `$XDG_CACHE_HOME/zsar_jax` (`~/.cache/zsar_jax`).
+  """Keeps compiled programs, small ones too, in `$XDG_CACHE_HOME/zsar_jax` (`~/.cache/zsar_jax`).
 
-  `JAX_COMPILATION_CACHE_DIR` names another folder; empty: nothing is kept.
+  `JAX_COMPILATION_CACHE_DIR` names another folder, for which JAX's own settings hold; empty: nothing is kept.
 
   A folder that cannot be made is no reason to fail: nothing is kept then.
   """
@@ -26,6 +27,9 @@ def use_cache() -> None:
   except (OSError, RuntimeError):  # RuntimeError: nobody knows where home is
     return
   jax.config.update("jax_compilation_cache_dir", str(folder))
+  if SHORTEST not in os.environ:
+    # JAX leaves out what compiles within a second: a run has some 150 such programs, together many seconds.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def cache_folder() -> pathlib.Path:

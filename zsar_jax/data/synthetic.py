@@ -128,7 +128,7 @@ def write_videos(
   seed: int,
   domain: str,
   *,
-  workers: int = 2,
+  workers: int | None = None,
   size: int = 56,
   num_frames: int = 20,
   progress: Callable[[int, int], None] | None = None,
@@ -136,7 +136,8 @@ def write_videos(
   """Writes DIR/<class_name>/<index>.mp4 for indices 0 to per_class - 1; returns how many files were new.
 
   Finished files are kept; a file appears under its name only when it is whole. Workers are processes of their
-  own, without JAX, TensorFlow or the main module of the caller. `progress(done, total)` counts new files.
+  own, one a core but 16 at most unless told otherwise, without JAX, TensorFlow or the main module of the caller.
+  `progress(done, total)` counts new files.
   Raises InputError for unknown classes or domains and an odd size (the codec halves the colour resolution).
   """
   problems = [
@@ -150,7 +151,7 @@ def write_videos(
   for name in class_names:
     video_path(directory, name, 0).parent.mkdir(parents=True, exist_ok=True)
   job = {"directory": str(directory), "seed": seed, "domain": domain, "size": size, "num_frames": num_frames}
-  workers = max(1, min(workers, len(todo) // 8))
+  workers = max(1, min(workers or min(os.cpu_count() or 1, 16), len(todo) // 8))
   done = 0
   for _ in _in_processes(job, todo, workers) if workers > 1 else _write_clips(job, todo):
     done += 1

@@ -170,6 +170,7 @@ class _Run:
     if sent is None:
       return
     health = jax.device_get(sent.health)
+    self.progress.step_done()
     self.watchdog.alive()
     if health.ok:
       return

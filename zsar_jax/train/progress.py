@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from zsar_jax.train.process_age import seconds_running
+
 
 class TrainProgress:
   """Shows a bar on a terminal, and a line each `show` elsewhere."""
@@ -16,6 +18,7 @@ class TrainProgress:
     self._batch_size = batch_size
     self._step, self._num_steps = first_step, num_steps
     self._status = ""
+    self._has_stepped = False
     self._begin()
     self._rates: dict[str, float] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
@@ -35,6 +38,15 @@ class TrainProgress:
     self._console.print(
       f"{phase} phase, steps {first}–{last}; compiling its step, which may take a minute", highlight=False
     )
+
+  def step_done(self) -> None:
+    """A step has left the device; of the first it is said how long it took to come here."""
+    if self._has_stepped:
+      return
+    self._has_stepped = True
+    seconds = seconds_running()
+    if seconds is not None:
+      self._console.print(f"first step done, {seconds:.1f} s after this process began", highlight=False)
 
   def advance(self, phase: str, waited: float) -> None:
     """Counts one step that waited `waited` seconds for its batch."""
