@@ -1,15 +1,24 @@
-"""Clips from disk to arrays: our pipeline against PyTorch's DataLoader with PyAV, in alternation, on the same videos.
+"""Clips from disk to arrays: our pipeline against PyTorch's DataLoader with PyAV or OpenCV, in alternation, on the same videos.
 
-python benchmarks/input.py --json [--videos DIR] [--seconds 10] [--rounds 3] [--out benchmarks/results/input-cpu.json]
+python benchmarks/input.py [--json] [--videos DIR] [--seconds 10] [--rounds 3] [--out benchmarks/results/input-cpu.json]
 
 Clips are 16 consecutive frames from a random start, cropped at random, uint8: 112 pixels of 128 on the short side (row 16x112)
 and 224 of 256 (row 16x224), in batches of 32. `--videos` is a folder of class folders; without it, 48 videos of 10 s (340 x 256,
 H.264) are generated; `--height 720` makes them as large as cameras do. The sides, each in a process of its own and on all cores:
 
   ours              records (made once) through zsar_jax.data.pipeline
-  torch_raw         the videos as they are
-  torch_preshrunk   H.264 copies at 128 or 256 pixels with a keyframe every 12 frames (made once)
+  torch_raw         the videos as they are, by PyAV, without decoding what no other frame needs
+  plain_raw         the same as most loaders do it: every frame from the keyframe on is decoded
+  torch_preshrunk   H.264 copies at 128 or 256 pixels with a keyframe every 12 frames (made once), by PyAV
+  opencv_raw        the videos as they are, by OpenCV (cv2.VideoCapture)
+  opencv_preshrunk  the same copies, by OpenCV
   limit             no pipeline at all: our JPEGs, already in memory, decoded and cropped
+
+Floor: `limit`: 16 frames of 9 kB at 128 pixels, 27 kB at 256. Two thirds of its time are the JPEGs' Huffman codes, those of whole frames:
+no code tells where a column begins. Reading, checksums and two copies of the pixels come on top: 0.8 to 0.9 of the limit. Prediction: a
+raw video is decoded from its last keyframe, up to 250 frames back: ten times the frames of a clip, so about ten times as long. OpenCV
+decodes as PyAV does and turns every frame's colours at full size: slower on large videos. Sides whose packages are missing are
+named in `not_measured`.
 
 Start-up and the first batches are not measured. `clips_per_cpu_second` counts what processes and workers spent (user and system):
 what one core does in a second, whatever else the machine is doing; `clips_per_second` is by the clock. `ratio` is ours over
@@ -17,6 +26,7 @@ theirs in the same round, the median over rounds: above 1, ours is faster. Files
 """
 
 import argparse
+import importlib.util
 import itertools
 import json
 import os
@@ -37,7 +47,8 @@ from zsar_jax.commands import guarded
 NUM_FRAMES = 16
 SHORT_SIDES = {112: 128, 224: 256}  # of each crop
 RATES = ("clips_per_second", "clips_per_cpu_second")
-# What a side is to do: side, records, videos, num_frames, short_side, crop, batch, workers, seconds.
+# What a side is to do: side, records, videos, reader, num_frames, short_side, crop, batch, workers, seconds; of ours also
+# `scaled_to`: pixels of the short side that frames are brought to before they are cropped.
 Job = dict[str, Any]
 
 
@@ -72,7 +83,7 @@ def ours(job: Job) -> dict[str, float]:
   index = open_index(job["records"])
   batches = train_batches(
     index, np.arange(len(index)), index.label, np.zeros((len(index.class_names), 1), np.int32),
-    ClipSpec(NUM_FRAMES, 1, job["crop"]), batch_size=job["batch"], seed=0, workers=job["workers"],
+    ClipSpec(NUM_FRAMES, 1, job["crop"], job.get("scaled_to", 0)), batch_size=job["batch"], seed=0, workers=job["workers"],
   )  # fmt: skip
   return rates(batches, lambda _: time.process_time(), job, warm_up=4)
 
@@ -112,7 +123,22 @@ def theirs(job: Job) -> dict[str, float]:
   return rates(torch_input.batches(job), torch_input.CpuSeconds(), job, warm_up=2)
 
 
-SIDES = {"ours": ours, "torch_raw": theirs, "torch_preshrunk": theirs, "limit": limit}
+SIDES = {
+  "ours": ours, "torch_raw": theirs, "plain_raw": theirs, "torch_preshrunk": theirs, "opencv_raw": theirs, "opencv_preshrunk": theirs,
+  "limit": limit,
+}  # fmt: skip
+READERS = {
+  "torch": "pyav_input",
+  "plain": "plain_input",
+  "opencv": "opencv_input",
+}  # by how the names of sides begin
+PACKAGES = {"torch": ("torch", "av"), "plain": ("torch", "av"), "opencv": ("torch", "cv2")}
+
+
+def missing(side: str) -> str:
+  """The packages that a side needs and that are not installed; empty where there are none."""
+  wanted = PACKAGES.get(side.split("_")[0], ())
+  return ", ".join(package for package in wanted if importlib.util.find_spec(package) is None)
 
 
 def measure(job: Job) -> dict[str, float]:
@@ -123,13 +149,16 @@ def measure(job: Job) -> dict[str, float]:
 
 
 def compare(crop: int, sources: Job, options: argparse.Namespace) -> dict[str, Any]:
-  sides = [side for side in SIDES if options.against == "torch" or not side.startswith("torch")]
+  asked = [side for side in SIDES if options.against == "torch" or "_" not in side]
+  sides = [side for side in asked if not missing(side)]
   shared = {"num_frames": NUM_FRAMES, "short_side": SHORT_SIDES[crop], "crop": crop, "batch": options.batch}
   shared |= {"workers": options.workers, "seconds": options.seconds, "records": sources["records"]}
   measured: dict[str, dict[str, list[float]]] = {side: {name: [] for name in RATES} for side in sides}
   for number in range(options.rounds):
     for side in sides:
-      for name, value in measure(shared | {"side": side, "videos": sources.get(side)}).items():
+      library, _, form = side.partition("_")
+      own = {"side": side, "reader": READERS.get(library), "videos": sources.get(form)}
+      for name, value in measure(shared | own).items():
         measured[side][name].append(round(value, 2))
       say(f"16x{crop}, round {number + 1}, {side}: {measured[side][RATES[0]][-1]} clips/s")
   medians = {s: {n: round(statistics.median(v), 2) for n, v in by.items()} for s, by in measured.items()}
@@ -139,8 +168,9 @@ def compare(crop: int, sources: Job, options: argparse.Namespace) -> dict[str, A
   def over(side: str) -> dict[str, float]:
     return {n: measuring.ratio(measured["ours"][n], measured[side][n]) for n in RATES}
 
-  result = {"median": medians, "ratio": {s: over(s) for s in sides if s.startswith("torch")}}
-  return result | {"share_of_limit": over("limit"), "rounds": measured}
+  result = {"median": medians, "ratio": {s: over(s) for s in sides if "_" in s}}
+  absent = {side: f"not installed: {missing(side)}" for side in asked if missing(side)}
+  return result | {"share_of_limit": over("limit"), "not_measured": absent, "rounds": measured}
 
 
 def say(message: str) -> None:
@@ -156,6 +186,7 @@ def table(result: dict[str, Any]) -> str:
       ends = [f"{ratio[n]:.2f} x" for n in RATES] if ratio else ["", ""]
       lines.append(f"{name} {side:17}" + "".join(f"{c:10.1f}" for c in cells) + f"{ends[0]:>12}{ends[1]:>10}")
   for name, row in result["rows"].items():
+    lines += [f"{name} {side}: {why}" for side, why in row["not_measured"].items()]
     stored = row["stored"]
     for form in ("raw", "preshrunk", "records"):
       once = f", {stored[form]['seconds_once']} s to make" if "seconds_once" in stored[form] else ""
@@ -182,7 +213,7 @@ def parse() -> argparse.Namespace:
     "--workers", type=int, default=os.cpu_count() or 1, help="threads or processes that decode"
   )
   parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-  parser.add_argument("--out", type=Path, help="also write the JSON here; implies --json")
+  parser.add_argument("--out", type=Path, help="also write the JSON here")
   parser.add_argument("--job", help=argparse.SUPPRESS)
   options = parser.parse_args()
   if min(options.num_videos, options.rounds, options.batch, options.workers) < 1:
@@ -201,7 +232,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     for crop in options.crops:
       sources, stored = input_videos.prepare(videos, work, SHORT_SIDES[crop], options.workers)
       rows[f"16x{crop}"] = compare(crop, sources, options) | {"stored": stored}
-  facts = measuring.facts("tensorflow", "torch", "av")
+  facts = measuring.facts("tensorflow", "torch", "av", "opencv-python-headless")
   return facts | {
     "videos": "own" if options.videos else f"generated, {options.height} pixels high",
     "workers": options.workers,
@@ -218,7 +249,7 @@ def main() -> None:
   result = run(options)
   if options.json or options.out:
     measuring.report(result, options.out)
-  else:
+  if not options.json:
     print(table(result))
 
 

@@ -16,6 +16,8 @@ HEIGHT, WIDTH, FPS = 256, 340, 30  # as a Kinetics that somebody shrank
 NUM_CLASSES = 4
 GROUP = 12  # frames between keyframes of the small copies
 
+Video = tuple[str, int]  # its path and its number of frames
+
 
 def generate(root: Path, num_videos: int, seconds: float, height: int, workers: int) -> Path:
   """A folder of class folders of generated videos, `height` pixels high."""
@@ -29,9 +31,21 @@ def generate(root: Path, num_videos: int, seconds: float, height: int, workers: 
 def prepare(videos: Path, work: Path, short_side: int, workers: int) -> tuple[dict[str, Any], dict[str, Any]]:
   """Makes records and small copies of the videos that can be read.
 
-  Returns: what the sides read ("records": a directory; "torch_raw", "torch_preshrunk": files and their numbers of frames), and
-  what each form takes (bytes a video; seconds, once).
+  Returns: what the sides read ("records": a directory; "raw", "preshrunk": files and their numbers of frames), and what each form
+  takes (bytes a video; seconds, once).
   """
+  paths, made = make_records(videos, work / f"records-{short_side}", workers, short_side)
+  small, shrunk = make_copies(paths, work / f"small-{short_side}", workers, short_side)
+  raw = {"bytes_per_video": round(sum(os.path.getsize(path) for path, _ in paths) / len(paths))}
+  counts = {name: made.pop(name) for name in ("videos", "frames", "unreadable")}
+  job = {"records": str(work / f"records-{short_side}"), "raw": paths, "preshrunk": small}
+  return job, {**counts, "raw": raw, "preshrunk": shrunk, "records": made}
+
+
+def make_records(
+  videos: Path, records: Path, workers: int, short_side: int, jpeg_quality: int = 95
+) -> tuple[list[Video], dict[str, Any]]:
+  """The videos that could be read, and what their records take."""
   from data_prep.folder import list_folder
   from zsar_jax.data.build import build_records
   from zsar_jax.data.index import open_index
@@ -39,37 +53,34 @@ def prepare(videos: Path, work: Path, short_side: int, workers: int) -> tuple[di
 
   tensorflow_datasets()  # importing it is no part of building
   listing = list_folder(videos)
-  records = work / f"records-{short_side}"
   summary = build_records(
-    listing.entries, listing.class_names, records, short_side=short_side, workers=workers
-  )
+    listing.entries, listing.class_names, records, short_side=short_side, jpeg_quality=jpeg_quality, workers=workers
+  )  # fmt: skip
   index = open_index(records)
   lengths = {index.video_id(row): int(index.num_frames[row]) for row in range(len(index))}
-  paths = {e.video_id: e.path for e in listing.entries if e.video_id in lengths}
-  small = {name: str(work / f"small-{short_side}" / f"{name}.mp4") for name in paths}
-  jobs = [(path, small[name], short_side) for name, path in paths.items()]
-  began = time.monotonic()
-  sizes = in_processes(shrink_video, jobs, workers)
-  shrinking, count = time.monotonic() - began, len(paths)
-  forms = {
-    "raw": {"bytes_per_video": round(sum(map(os.path.getsize, paths.values())) / count)},
-    "preshrunk": {"bytes_per_video": round(sum(sizes) / count), "seconds_once": round(shrinking, 1)},
-    "records": {
-      "bytes_per_video": round(summary.num_bytes / count),
-      "seconds_once": round(summary.seconds, 1),
-    },
-  }
-  job = {
-    "records": str(records),
-    "torch_raw": [(path, lengths[name]) for name, path in paths.items()],
-    "torch_preshrunk": [(small[name], lengths[name]) for name in paths],
-  }
-  return job, {
-    "videos": count,
+  found = [(e.path, lengths[e.video_id]) for e in listing.entries if e.video_id in lengths]
+  return found, {
+    "videos": len(found),
     "frames": sum(lengths.values()),
     "unreadable": len(summary.quarantined),
-    **forms,
+    "bytes_per_video": round(summary.num_bytes / len(found)),
+    "seconds_once": round(summary.seconds, 1),
   }
+
+
+def make_copies(
+  videos: list[Video], folder: Path, workers: int, short_side: int, group: int = GROUP
+) -> tuple[list[Video], dict[str, Any]]:
+  """H.264 copies with a keyframe every `group` frames, and what they take."""
+  copies = [(str(folder / f"{number:05d}.mp4"), length) for number, (_, length) in enumerate(videos)]
+  jobs = [(path, copy, short_side, group) for (path, _), (copy, _) in zip(videos, copies, strict=True)]
+  began = time.monotonic()
+  sizes = in_processes(shrink_video, jobs, workers)
+  took = {
+    "bytes_per_video": round(sum(sizes) / len(sizes)),
+    "seconds_once": round(time.monotonic() - began, 1),
+  }
+  return copies, took
 
 
 def in_processes(function: Callable, arguments: Sequence[tuple], workers: int) -> list:
@@ -86,8 +97,8 @@ def generate_video(path: str, seed: int, seconds: float, height: int) -> None:
   encode(path, frames, height, width, FPS, {})
 
 
-def shrink_video(source: str, path: str, short_side: int) -> int:
-  """A copy of `source` with so many pixels on its short side and a keyframe every GROUP frames; its bytes."""
+def shrink_video(source: str, path: str, short_side: int, group: int = GROUP) -> int:
+  """A copy of `source` with so many pixels on its short side and a keyframe every `group` frames; its bytes."""
   import av
 
   with av.open(source, metadata_errors="replace") as container:
@@ -96,8 +107,16 @@ def shrink_video(source: str, path: str, short_side: int) -> int:
     small = (
       frame.reformat(width, height, "yuv420p", interpolation="AREA") for frame in container.decode(stream)
     )
-    encode(path, small, height, width, stream.average_rate or FPS, {"g": str(GROUP)})
+    encode(path, small, height, width, stream.average_rate or FPS, {"g": str(group)})
   return os.path.getsize(path)
+
+
+def num_frames(path: str) -> int:
+  """By the header."""
+  import av
+
+  with av.open(path) as container:
+    return container.streams.video[0].frames
 
 
 def scaled_size(height: int, width: int, short_side: int) -> tuple[int, int]:

@@ -65,9 +65,7 @@ def sparse_index(directory: pathlib.Path, num_videos: int, num_frames: int, num_
   folder.mkdir(parents=True)
   _write_features(directory, num_classes)
   rows = np.arange(num_videos)
-  names = [
-    f"{hashlib.sha256(str(row).encode()).hexdigest()[:11]}_{row:06d}".encode() for row in range(num_videos)
-  ]
+  names, name_lengths = _names(num_videos)
   record_length = num_frames * 5000
   values = {
     "label": rows * 7919 % num_classes,
@@ -79,8 +77,8 @@ def sparse_index(directory: pathlib.Path, num_videos: int, num_frames: int, num_
     "record_length": np.full(num_videos, record_length),
     "shard": rows // _PER_SHARD,
     "first_frame": np.arange(num_videos + 1) * num_frames,
-    "first_id_byte": np.cumsum([0, *map(len, names)]),
-    "id_bytes": np.frombuffer(b"".join(names), np.uint8),
+    "first_id_byte": np.concatenate([[0], np.cumsum(name_lengths)]),
+    "id_bytes": names,
   }
   shapes = {name: len(values[name]) if name in values else num_videos * num_frames for name in COLUMNS}
   for name, length in shapes.items():
@@ -105,6 +103,17 @@ def sparse_index(directory: pathlib.Path, num_videos: int, num_frames: int, num_
     "shards": shards,
   }
   (folder / "index.json").write_text(json.dumps(description))
+
+
+def _names(num_videos: int) -> tuple[np.ndarray, np.ndarray]:
+  """The letters of all names and the length of each; made in pieces, for millions of small objects take gigabytes."""
+  letters, lengths = [], []
+  for first in range(0, num_videos, 100_000):
+    rows = range(first, min(first + 100_000, num_videos))
+    names = [f"{hashlib.sha256(str(row).encode()).hexdigest()[:11]}_{row:06d}".encode() for row in rows]
+    letters.append(np.frombuffer(b"".join(names), np.uint8))
+    lengths.append(np.array([len(name) for name in names]))
+  return np.concatenate(letters), np.concatenate(lengths)
 
 
 def _write_features(directory: pathlib.Path, num_classes: int) -> None:
