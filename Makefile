@@ -5,7 +5,7 @@ CONFIG ?= configs/demo.py
 ARGS ?=
 PIP = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-all lint format docs clean
+.PHONY: demo test test-all guard lint format docs clean
 
 demo: $(VENV)/.core
 	$(VENV)/bin/python -m zsar_jax.main --config $(CONFIG) $(ARGS)
@@ -15,6 +15,9 @@ test: lint
 
 test-all: lint
 	$(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+guard: $(VENV)/.test
+	$(VENV)/bin/python benchmarks/guard.py --quick $(ARGS)
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check .

@@ -1,6 +1,7 @@
 """What every benchmark shares: alternating rounds, medians, ratios, and where it was measured."""
 
 import datetime
+import hashlib
 import json
 import os
 import pathlib
@@ -8,17 +9,37 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 
 def facts(*packages: str) -> dict[str, Any]:
   """Where, when and with which versions a result was measured."""
+  python = f"Python {platform.python_version()}"
+  told = [*_told("model name")[:1], platform.machine(), f"{os.cpu_count()} cores", python]
   return {
-    "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    "machine": ", ".join(told),
     "versions": {name: _version(name) for name in packages},
     "date": datetime.date.today().isoformat(),
   }
+
+
+def processor() -> str:
+  """The kind of this one, by what it can do: compilers for CPUs choose by that. Its architecture, and a hash of its flags."""
+  words = {word for line in (*_told("flags"), *_told("Features")) for word in line.split()}
+  text = " ".join(sorted(words)) or platform.processor()
+  return f"{platform.machine()} {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _told(key: str) -> list[str]:
+  """What Linux says of each core under `key`; nothing where it says nothing."""
+  try:
+    lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+  except OSError:
+    return []
+  pairs = (line.partition(":") for line in lines)
+  return [value.strip() for name, _, value in pairs if name.strip() == key]
 
 
 def alternate(sides: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
@@ -26,14 +47,17 @@ def alternate(sides: Mapping[str, Callable[[], None]], rounds: int) -> dict[str,
 
   Machines are shared: only the ratio of neighbours in one round is worth anything.
   """
-  for call in sides.values():
-    call()
+  return take_turns({name: partial(_seconds_of, call) for name, call in sides.items()}, rounds)
+
+
+def take_turns(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+  """The same of sides that time themselves: each call returns its seconds."""
   seconds: dict[str, list[float]] = {name: [] for name in sides}
-  for _ in range(rounds):
-    for name, call in sides.items():
-      started = time.perf_counter()
-      call()
-      seconds[name].append(time.perf_counter() - started)
+  for turn in range(1 + rounds):
+    for name, run in sides.items():
+      value = run()
+      if turn:
+        seconds[name].append(value)
   return seconds
 
 
@@ -49,6 +73,12 @@ def report(result: Any, out: pathlib.Path | None) -> None:
   if out:
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text + "\n")
+
+
+def _seconds_of(call: Callable[[], None]) -> float:
+  started = time.perf_counter()
+  call()
+  return time.perf_counter() - started
 
 
 def _version(package: str) -> str | None:

@@ -1,210 +1,231 @@
-"""Training step and embedding of every model, ours and PyTorch's in alternation.
+"""Training step and embedding of every model, ours and PyTorch's in alternation, from the same weights.
 
-python benchmarks/models.py --arch all --against torch --json [--rounds 5] [--out benchmarks/results/models-cpu.json]
+python benchmarks/models.py [--arch r2plus1d_18,resnet18] [--out benchmarks/results/models-cpu.json] [--json]
+python benchmarks/models.py --minutes 9 --add --out benchmarks/results/models-h200.json   # several calls fill one file
+python benchmarks/models.py --sweep --arch resnet18 --add --out benchmarks/results/models-h200.json
+python benchmarks/models.py --small                                                     # a dry run
 
 Each model is its paper's (E2E with 16 frames of 112 x 112; ResT with its frames of 224 x 224 and a 12-layer transformer; VGG16 with 2
 frames, to spare time) from bytes on the device to updated parameters (normalisation, loss, gradient, Adam or AdamW), or to
-embeddings. PyTorch's side does the same work with small liberties: one mean for all colours, words masked at a rate of 0.5.
+embeddings. PyTorch (torchvision's networks), eager and through torch.compile, in float32 on CPUs; on GPUs in bfloat16 by autocast,
+channels last. Both sides first compute the same from the same weights (benchmarks/agreement.py), or the model is not measured. What
+differs in training: PyTorch has one mean for all colours, no flip, words masked at a rate of 0.5, dropout inside attention.
 
-`ratio` is PyTorch's seconds over ours in the same round, median over the rounds: above 1, ours is faster. Runs without TensorFlow.
+The floor of a step: the multiply-adds of its convolutions and matrix products, counted from the jaxpr (training 3 x a forward pass),
+over the rate of one large product, or the bytes that these read and write over the rate of a copy (benchmarks/ceilings.py), whichever
+is longer. KNOWN for CPUs, from earlier runs: oneDNN's wider instructions keep PyTorch ahead wherever large convolutions rule (0.5 to 0.9 in
+training, less against torch.compile); eager R(2+1)D 0.7 to 1.1, and below 1 against torch.compile; the embedding of networks of many
+small layers comes out above 1. PREDICTED for GPUs, before any was measured: both call the same convolutions; ours keeps batch norm, ReLU
+and casts in fewer passes: 1.3 x torch.compile at batches of 64 or more, 45 % of the ceiling in training (35 % R(2+1)D and ResT-101,
+whose memory traffic is larger), 55 % in embedding.
+
+Keys of models.NAME.TASK: clips_per_second and, by side, ratio (PyTorch's seconds over ours in the same round, median over the rounds:
+above 1, ours is faster), compile_seconds (ours: tracing to program; PyTorch's: first call less a later one, so eager's is tuning),
+peak_bytes (peak_bytes_of: `allocator`, or `program`: what the compiled program asks for; none for PyTorch on CPUs), utilization
+(operations a second over the measured ceiling; _of_reachable: over zsar_jax.devices' rate, which is `reachable_flops_per_second`),
+floor_seconds and share_of_floor. `--sweep` instead doubles the batch until memory ends. Needs neither TensorFlow nor a network.
 """
 
 import argparse
-import gc
+import importlib.util
+import os
 import pathlib
-import statistics
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import sys
+import time
+from typing import Any
 
 import measuring
+from apart import Apart, SideError
+from ceilings import Probe
+from model_cases import CASES, TASKS, shrunk
+from model_compare import Machine, compare, sweep
+from model_files import earlier, wanted, write
+from model_sides import ours
+from model_table import table
 
-SIDES = ("torch", "torch_compiled")
+__all__ = ["CASES", "main", "ours"]
 
-
-class Case(NamedTuple):
-  config: str
-  backbone: str
-  num_frames: int
-  size: int  # pixels
-  batch: int  # clips, on CPUs
-  batch_accelerator: int
-
-
-CASES = {
-  "r2plus1d_18": Case("e2e_r2plus1d", "r2plus1d_18", 16, 112, 2, 128),
-  "r3d_18": Case("e2e_r3d", "r3d_18", 16, 112, 2, 128),
-  "c3d": Case("e2e_c3d", "c3d", 16, 112, 2, 128),
-  "resnet18": Case("rest18", "resnet18", 16, 224, 2, 64),
-  "resnet34": Case("rest34", "resnet34", 8, 224, 2, 64),
-  "resnet101": Case("rest101", "resnet101", 4, 224, 2, 64),
-  "vgg16": Case("rest_encoder:vgg16", "vgg16", 2, 224, 1, 8),
-  "mobilenet_v2": Case("rest_encoder:mobilenet_v2", "mobilenet_v2", 16, 224, 2, 64),
-  "googlenet": Case("rest_encoder:googlenet", "googlenet", 16, 224, 2, 64),
-}
-NUM_CLASSES, VOCABULARY, NUM_WORDS = 664, 1000, 4
+SIDES = ("ours", "torch", "torch_compiled")
 
 
-def frames_of(case: Case, batch: int) -> Any:
-  import numpy as np
+class Clock:
+  """Says whether there is time for another piece of work as long as the last one."""
 
-  shape = (batch, 1, case.num_frames, case.size, case.size, 3)
-  return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+  def __init__(self, minutes: float | None):
+    self._end = None if minutes is None else time.monotonic() + 60 * minutes
+    self._started: float | None = None
+    self._last = 0.0
 
-
-def ours(case: Case, batch: int, options: argparse.Namespace) -> dict[str, Callable[[], None]]:
-  """{"train": one step, "embed": one batch}, compiled."""
-  import jax
-  import numpy as np
-
-  from zsar_jax import config as configs
-  from zsar_jax.accounting import find_classes
-  from zsar_jax.methods import make_method
-  from zsar_jax.methods.frames import normalize
-  from zsar_jax.train.apply import make_apply
-  from zsar_jax.train.sharding import make_mesh, place_batch, place_everywhere
-  from zsar_jax.train.state import init_state, make_network, make_stages
-  from zsar_jax.train.step import make_train_step
-  from zsar_jax.types import ClipBatch
-
-  root = pathlib.Path(__file__).parent.parent
-  file, _, variant = case.config.partition(":")
-  overrides = {"model.bn_group_size": "0", "data.num_frames": str(case.num_frames), "train.batch_size": str(batch),
-               "model.dtype": options.dtype, "model.conv_impl": options.conv_impl}  # fmt: skip
-  path = f"{root}/configs/{file}.py" + (f":{variant}" if variant else "")
-  config = configs.load(path, overrides)
-  method = make_method(config, find_classes(config, NUM_CLASSES, VOCABULARY - 2, NUM_WORDS).seen)
-  network, mesh = make_network(method, 0), make_mesh()
-  stage = make_stages(config, method, network.params, 1000 * batch)[-1]
-  state = place_everywhere(mesh, init_state(network, stage))
-  step = make_train_step(config, network.graphdef, stage, mesh)
-  apply = make_apply(
-    network.graphdef,
-    mesh,
-    lambda m, f: method.embed(m, normalize(f, config.data, jax.numpy.dtype(options.dtype))),
-  )
-  labels, words = np.zeros(batch, np.int32), np.full((batch, NUM_WORDS), 2, np.int32)
-  clips = ClipBatch(frames_of(case, batch), labels, words, np.ones(batch, bool), labels)
-  placed = place_batch(mesh, clips)
-
-  def train() -> None:
-    nonlocal state
-    state, metrics, _ = step(state, placed)
-    jax.block_until_ready((state, metrics))
-
-  def embed() -> None:
-    apply(state.params, state.batch_stats, placed.frames).block_until_ready()
-
-  return {"train": train, "embed": embed}
+  def go_on(self) -> bool:
+    """Ends the piece before, and begins the next unless less time is left than that took."""
+    now = time.monotonic()
+    if self._started is not None:
+      self._last = now - self._started
+    if self._end is not None and now + self._last > self._end:
+      return False
+    self._started = now
+    return True
 
 
-def theirs(
-  case: Case, batch: int, options: argparse.Namespace, compiled: bool
-) -> dict[str, Callable[[], None]]:
-  """The same of PyTorch, eager or through torch.compile."""
-  import torch
-  import torch_models
-
-  device = "cuda" if torch.cuda.is_available() else "cpu"
-  clips_in = case.config.startswith("e2e")
-  model = (
-    torch_models.E2E(case.backbone)
-    if clips_in
-    else torch_models.ResT(case.backbone, case.num_frames, NUM_CLASSES, VOCABULARY, NUM_WORDS)
-  ).to(device)
-  optimizer = (torch.optim.Adam if clips_in else torch.optim.AdamW)(model.parameters(), 1e-4)
-  stored = torch.from_numpy(frames_of(case, batch)[:, 0]).to(device)  # [B,T,H,W,3]
-  order = (0, 4, 1, 2, 3) if clips_in else (0, 1, 4, 2, 3)
-  label = torch.zeros(batch, dtype=torch.long, device=device)
-  words = torch.full((batch, NUM_WORDS), 2, device=device)
-  targets = torch.nn.functional.normalize(torch.randn(NUM_CLASSES, 300, device=device), dim=-1)
-
-  def loss_of(x):
-    return model.loss(x, label, words, targets)
-
-  loss, forward = (torch.compile(loss_of), torch.compile(model)) if compiled else (loss_of, model)
-
-  def frames():
-    x = stored.permute(order).float().div_(255).sub_(0.45).div_(0.225)
-    if options.layout == "channels_last" and clips_in:
-      return x.contiguous(memory_format=torch.channels_last_3d)
-    return x if options.layout == "channels_last" else x.contiguous()
-
-  def numerics():
-    return torch.autocast(device, torch.bfloat16, enabled=options.dtype == "bfloat16")
-
-  def finish() -> None:
-    if device == "cuda":
-      torch.cuda.synchronize()
-
-  def train() -> None:
-    model.train()
-    optimizer.zero_grad(set_to_none=True)
-    with numerics():
-      value = loss(frames())
-    value.backward()
-    optimizer.step()
-    finish()
-
-  def embed() -> None:
-    model.eval()
-    with torch.inference_mode(), numerics():
-      forward(frames())
-    finish()
-
-  return {"train": train, "embed": embed}
+def measure(name: str, options: argparse.Namespace, machine: Machine) -> dict[str, Any]:
+  """A model's entry; where memory ends, of half the batch, and so on."""
+  case = shrunk(CASES[name]) if options.small else CASES[name]
+  batch = options.batch or (case.batch_accelerator if machine.accelerator else case.batch)
+  short: list[int] = []
+  while True:
+    try:
+      entry = compare(case, batch, options, machine, options.sides)
+      return entry | ({"out_of_memory_at": short} if short else {})
+    except SideError as error:
+      say(f"{name}: {error.text.splitlines()[0]}")
+      if not error.out_of_memory or batch == 1:
+        return {"batch": batch, "failed": {"all": error.text}}
+      short.append(batch)
+      batch //= 2
 
 
-def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
-  import jax
+def measure_all(
+  names: list[str], options: argparse.Namespace, machine: Machine, result: dict[str, Any], clock: Clock
+) -> None:
+  """Fills result["models"], and writes it after every model (of a sweep: after every point)."""
+  models = result["models"]
+  for position, name in enumerate(names):
+    if not clock.go_on():
+      result["not_measured"] = names[position:]
+      break
+    say(f"{name} ({position + 1} of {len(names)})")
+    if options.sweep:
+      case = shrunk(CASES[name]) if options.small else CASES[name]
+      batch = options.batch or (case.batch_accelerator if machine.accelerator else case.batch)
+      entry = models.setdefault(name, {})
+      for found in sweep(case, batch, options, machine, options.sides, clock.go_on, entry.get("sweep", {})):
+        entry["sweep"] = found
+        write(result, options.out)
+    else:
+      kept = {key: value for key, value in models.get(name, {}).items() if key == "sweep"}
+      models[name] = measure(name, options, machine) | kept
+      for problem in models[name].get("disagrees", []):
+        say(f"{name} is not measured: PyTorch's and ours do not compute the same: {problem}")
+    write(result, options.out)
+  write(result, options.out)
 
-  case = CASES[name]
-  accelerator = jax.default_backend() != "cpu"
-  batch = options.batch or (case.batch_accelerator if accelerator else case.batch)
-  sides = {"ours": ours(case, batch, options)}
-  if options.against == "torch":
-    sides["torch"] = theirs(case, batch, options, compiled=False)
-    if not options.no_compile:
-      sides["torch_compiled"] = theirs(case, batch, options, compiled=True)
-  result: dict[str, Any] = {"batch": batch, "num_frames": case.num_frames, "size": case.size}
-  for task in ("train", "embed"):
-    seconds = measuring.alternate({side: calls[task] for side, calls in sides.items()}, options.rounds)
-    rates = {side: round(batch / statistics.median(values), 3) for side, values in seconds.items()}
-    ratios = {
-      side: measuring.ratio(values, seconds["ours"]) for side, values in seconds.items() if side != "ours"
-    }
-    result[task] = {"clips_per_second": rates, "ratio": ratios, "seconds": seconds}
-  sides.clear()
-  gc.collect()
-  return result
+
+def say(text: str) -> None:
+  print(text, file=sys.stderr, flush=True)
 
 
-def main() -> None:
+def parse(argv: list[str] | None) -> tuple[argparse.ArgumentParser, argparse.Namespace]:
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--arch", default="all", help=f"all, or some of {', '.join(CASES)}, with commas")
-  parser.add_argument("--against", choices=("torch", "nothing"), default="torch")
-  parser.add_argument("--rounds", type=int, default=5)
-  parser.add_argument("--batch", type=int, help="clips; default: 1 or 2 on CPUs, 8 to 128 on accelerators")
-  parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
-  parser.add_argument(
-    "--conv_impl", default="auto", help="how our convolutions are written; see models/conv.py"
+  add = parser.add_argument
+  add("--arch", help=f"all (the default; of a dry run vgg16), or some of {', '.join(CASES)}, with commas")
+  add("--tasks", default=",".join(TASKS), help="train, embed, or both with a comma (default)")
+  add("--against", choices=("torch", "nothing"), default="torch")
+  add(
+    "--compile",
+    action=argparse.BooleanOptionalAction,
+    help="torch.compile too, or not; default: too, but in a dry run",
   )
-  parser.add_argument(
-    "--layout", choices=("contiguous", "channels_last"), default="contiguous", help="of PyTorch's arrays"
+  add("--rounds", type=int, help="default: 5; of a dry run 2")
+  add(
+    "--batch",
+    type=int,
+    help="clips; default: 1 or 2 on CPUs, 32 to 128 on accelerators, halved where memory ends",
   )
-  parser.add_argument("--no_compile", action="store_true", help="leave torch.compile out")
-  parser.add_argument("--json", action="store_true", help="what is printed is JSON in any case")
-  parser.add_argument("--out", type=pathlib.Path, help="also write the JSON here")
-  options = parser.parse_args()
-  names = list(CASES) if options.arch == "all" else options.arch.split(",")
-  unknown = [name for name in names if name not in CASES]
-  if unknown:
-    parser.error(f"unknown --arch {', '.join(unknown)}; there are {', '.join(CASES)}")
-  import jax
+  add("--dtype", choices=("float32", "bfloat16"), help="default: float32 on CPUs, bfloat16 on accelerators")
+  add(
+    "--layout",
+    choices=("contiguous", "channels_last"),
+    help="of PyTorch's arrays; default: channels_last on GPUs",
+  )
+  add("--conv_impl", default="auto", help="how our convolutions are written; see models/conv.py")
+  add(
+    "--sweep",
+    action="store_true",
+    help="double the batch until memory ends, each side and batch in a process of its own",
+  )
+  add("--max_batch", type=int, help="where a sweep ends; default: none on accelerators, 8 on CPUs")
+  add(
+    "--minutes",
+    type=float,
+    help="begin nothing that is likely to end later; what is left out stands in not_measured",
+  )
+  add("--add", action="store_true", help="keep what --out has of the same setup, and measure what it lacks")
+  add("--small", action="store_true", help="a dry run: small shapes, one model")
+  add("--json", action="store_true", help="print JSON in place of a table")
+  add("--out", type=pathlib.Path, help="write the JSON here, after every model")
+  options = parser.parse_args(argv)
+  _check(parser, options)
+  return parser, options
 
-  device = {"device": jax.devices()[0].device_kind, "dtype": options.dtype, "torch_layout": options.layout}
-  models = {name: measure(name, options) for name in names}
-  facts = measuring.facts("jax", "flax", "optax", "torch", "torchvision")
-  measuring.report(facts | device | {"models": models}, options.out)
+
+def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+  """Completes what was not given; tells all that cannot be."""
+  arch = options.arch or ("vgg16" if options.small else "all")
+  options.names = list(CASES) if arch == "all" else arch.split(",")
+  options.tasks = tuple(options.tasks.split(","))
+  options.rounds = options.rounds if options.rounds is not None else (2 if options.small else 5)
+  compiles = options.compile if options.compile is not None else not options.small
+  options.sides = SIDES[: 1 if options.against == "nothing" else 3 if compiles else 2]
+  problems = [
+    f"unknown --arch {name}; there are {', '.join(CASES)}" for name in options.names if name not in CASES
+  ]
+  problems += [
+    f"unknown --tasks {task}; there are {', '.join(TASKS)}" for task in options.tasks if task not in TASKS
+  ]
+  for name in ("rounds", "batch", "max_batch", "minutes"):
+    value = getattr(options, name)
+    if value is not None and value <= 0:
+      problems.append(f"--{name} is {value}, expected more than 0")
+  if options.add and not options.out:
+    problems.append("--add needs --out, the file to add to")
+  missing = [package for package in ("torch", "torchvision") if importlib.util.find_spec(package) is None]
+  if missing and len(options.sides) > 1:
+    problems.append(f"{' and '.join(missing)} cannot be imported; install them, or give --against nothing")
+  if problems:
+    parser.error("\n  ".join(problems))
+
+
+def prepare(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tuple[Machine, dict[str, Any]]:
+  """The machine, and the result as far as it is known: facts, and the models of an earlier call."""
+  # The sides share a GPU, but a point of a sweep has it for itself, where memory in one piece holds the largest batch.
+  os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "true" if options.sweep else "false")
+  if "XLA_CLIENT_MEM_FRACTION" not in os.environ:
+    os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.95")
+  os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)  # compile times are of empty caches
+  with Apart(Probe, options.dtype) as probe:
+    told = probe.call("measure")
+  if told["num_devices"] > 1:
+    parser.error(
+      f"JAX sees {told['num_devices']} devices, but this compares one; hide the others (CUDA_VISIBLE_DEVICES=0)"
+    )
+  accelerator = told["backend"] != "cpu"
+  options.dtype, options.torch_device = told["dtype"], "cuda" if told["backend"] == "gpu" else "cpu"
+  options.layout = options.layout or ("channels_last" if accelerator else "contiguous")
+  options.max_batch = options.max_batch or (None if accelerator else 8)
+  setup = {"device": told["device"], "dtype": options.dtype, "torch_layout": options.layout,
+           "conv_impl": options.conv_impl, "small": options.small}  # fmt: skip
+  result = measuring.facts("jax", "jaxlib", "flax", "optax", "torch", "torchvision") | setup
+  old = earlier(options.out, result, parser) if options.add else {}
+  ceilings = old.get("ceilings", told["ceilings"])
+  machine = Machine(accelerator, told["reachable"], ceilings)
+  return machine, result | {
+    "ceilings": ceilings,
+    "reachable_flops_per_second": told["reachable"],
+    "models": old.get("models", {}),
+  }
+
+
+def main(argv: list[str] | None = None) -> None:
+  """The command line; exit code 2: wrong use."""
+  parser, options = parse(argv)
+  clock = Clock(options.minutes)
+  machine, result = prepare(parser, options)
+  names = wanted(options.names, result["models"], options) if options.add else options.names
+  measure_all(names, options, machine, result, clock)
+  if options.json:
+    measuring.report(result, options.out)
+  else:
+    print(table(result))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,10 @@ A real run of `zsar_jax.main`'s training (records, TensorBoard, a checkpoint eac
 back on one batch that lies on the device, before and after it. `outside_step` is the share of the run's wall time that those calls do
 not explain; `data_wait`, `saving` are what the loop itself measured of it. On CPUs decoding and the step share the cores, so what
 decoding takes appears as a slower step. Prints one JSON object; shares in per cent.
+
+The floor is the compiled step: nothing outside it. The pipeline delivers several times what a CPU trains, so waiting comes to the first
+batch alone; a checkpoint copies the state (R(2+1)D-18 with Adam: 31.5 M x 12 bytes = 0.4 GB, 0.1 s at 4 GB/s) before the next step and is
+written behind it: 0.2 % at one a minute. Found: waiting 0.01 to 0.22 %, checkpoints 0.01 to 0.28 %.
 """
 
 import argparse

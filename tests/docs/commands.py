@@ -52,7 +52,7 @@ TABLE = (
   Entry("make demo CONFIG=configs/demo.py:e2e", MAKE,
         swap=(("make demo CONFIG=", "python -m zsar_jax.main --config "),), more=_E2E,
         leaves=("runs/demo-e2e/report.html",)),
-  *(Entry(f"make {target}", MAKE, slow=False) for target in ("test", "format", "lint", "test-all", "docs")),
+  *(Entry(f"make {target}", MAKE, slow=False) for target in ("test", "format", "lint", "test-all", "guard", "docs")),
   Entry("source .venv/bin/activate", MAKE, slow=False),
   *(Entry(f"pip install {what}", PIP, slow=False)
     for what in ('-e ".[serve]" -c constraints.txt', '-e ".[beam]" -c constraints.txt', '-e ".[bench]" -c constraints.txt')),
@@ -174,6 +174,8 @@ TABLE = (
           why="18 and 6 trainings; tests/studies runs small ones") for variant in ("", ":demo")),
   *(Entry(f"python benchmarks/{what}", PARSE, slow=False, why=_HOURS)
     for what in ("input.py --json", "models.py --arch all --against torch --json", "evaluate.py --json", "embedding.py --json",
-                 "overhead.py", "demo.py", "ablations.py --seeds 11", "pod_table.py", "predict.py --json --case demo models/demo figures",
+                 "startup.py", "scaling.py", "tables.py", "guard.py --quick", "input_variants.py", "feeding.py", "tried.py",
+                 "operations.py --arch r2plus1d_18,resnet18", "overhead.py", "demo.py", "ablations.py --seeds 11", "pod_table.py",
+                 "predict.py --json --case demo models/demo figures",
                  "serving.py --model models/demo --videos figures")),
 )  # fmt: skip
