@@ -12,19 +12,10 @@ MODELS = {
 TASKS = {"train": "training step", "embed": "embedding"}
 SIDES = {"ours": "ours", "torch": "eager", "torch_compiled": "`torch.compile`"}
 DATASHEET = "989"  # TFLOP/s in bfloat16 of an H200
-COMPILED = "models-cpu-compiled"
 
 
 def model_ratio(stored: Stored, file: str, name: str, task: str, side: str) -> float | None:
-  """From the file, or from the one of `torch.compile` beside it."""
-  found = stored.get(file, "models", name, task, "ratio", side)
-  return found if found is not None else stored.get(f"{file}-compiled", "models", name, task, "ratio", side)
-
-
-def model_files(stored: Stored) -> list[str]:
-  """What the figures of models on CPUs come from: a second file where the first has no `torch.compile`."""
-  sides = (stored.get("models-cpu", "models", name, "train", "ratio", "torch_compiled") for name in MODELS)
-  return ["models-cpu"] if any(side is not None for side in sides) else ["models-cpu", COMPILED]
+  return stored.get(file, "models", name, task, "ratio", side)
 
 
 def accelerator(stored: Stored) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from table_cells import MISSING, Stored, number, per_cent, seconds, table, times
-from table_models import MODELS, TASKS, model_files, model_ratio
+from table_models import MODELS, TASKS, model_ratio
 from table_ratios import below_one
 
 
@@ -24,7 +24,7 @@ def models(stored: Stored) -> str:
           "embedding, `torch.compile`", "of the matmul rate: step; embedding")  # fmt: skip
   parts = [
     table(head, body),
-    stored.facts(model_files(stored)),
+    stored.facts(["models-cpu"]),
     below_one(stored, "models.py"),
   ]
   return "\n\n".join(part for part in parts if part)
