@@ -68,11 +68,15 @@ def ratio(other: list[float], ours: list[float]) -> float:
 
 def report(result: Any, out: pathlib.Path | None) -> None:
   """Prints one JSON object, and writes it to `out` too."""
-  text = json.dumps(result, indent=1)
-  print(text)
+  print(json.dumps(result, indent=1))
   if out:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(text + "\n")
+    save(result, out)
+
+
+def save(result: Any, out: pathlib.Path) -> None:
+  """Writes one JSON object, and the folder for it."""
+  out.parent.mkdir(parents=True, exist_ok=True)
+  out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def _seconds_of(call: Callable[[], None]) -> float:

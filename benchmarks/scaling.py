@@ -83,8 +83,7 @@ def main() -> None:
     print(f"measuring {axis}", file=sys.stderr, flush=True)
     result["axes"][axis] = scaling_axes.AXES[axis](options.rounds, options.small)
   if options.out:
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    measuring.save(result, options.out)
   print(json.dumps(result, indent=1) if options.json else table(result))
 
 

@@ -63,8 +63,7 @@ def main() -> None:
   configs, rounds = (["e2e"], 1) if options.small else (options.configs, options.rounds)
   result = measure(parts, configs, rounds, small=options.small)
   if options.out:
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    measuring.save(result, options.out)
   print(json.dumps(result, indent=1) if options.json else table(result))
 
 
