@@ -1,10 +1,12 @@
 """An object in a process of its own, so that JAX's memory and PyTorch's do not mix, and neither takes the other down."""
 
 import multiprocessing
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from typing import Any
+from unittest import mock
 
 # JAX's RESOURCE_EXHAUSTED; torch.OutOfMemoryError; cuDNN and cuBLAS; Python.
 _OUT_OF_MEMORY = ("RESOURCE_EXHAUSTED", "out of memory", "OutOfMemory", "ALLOC_FAILED", "MemoryError")
@@ -24,11 +26,13 @@ class Apart:
   What passes through must be picklable. `make` begins at once; the first `call` waits for it.
   """
 
-  def __init__(self, make: Callable[..., Any], *args: Any):
+  def __init__(self, make: Callable[..., Any], *args: Any, environment: Mapping[str, str] | None = None):
+    """environment: what the process's says besides this one's."""
     context = multiprocessing.get_context("spawn")
     self._pipe, other = context.Pipe()
     self._process = context.Process(target=_serve, args=(other, make, args))
-    self._process.start()
+    with mock.patch.dict(os.environ, environment or {}):
+      self._process.start()
     other.close()  # the process alone holds that end, so its death ends our waiting
     self._made = False
 

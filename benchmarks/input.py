@@ -43,6 +43,7 @@ import input_videos
 import measuring
 
 from zsar_jax.commands import guarded
+from zsar_jax.large_pages import with_large_pages
 
 NUM_FRAMES = 16
 SHORT_SIDES = {112: 128, 224: 256}  # of each crop
@@ -144,7 +145,16 @@ def missing(side: str) -> str:
 def measure(job: Job) -> dict[str, float]:
   """One side, once, in a process of its own."""
   command = [sys.executable, __file__, "--job", "-"]
-  done = subprocess.run(command, input=json.dumps(job), stdout=subprocess.PIPE, text=True, check=True)
+  # As our commands have it; the others run as they do by themselves.
+  large = None if "_" in job["side"] else with_large_pages(os.environ)
+  done = subprocess.run(
+    command,
+    input=json.dumps(job),
+    stdout=subprocess.PIPE,
+    text=True,
+    check=True,
+    env=os.environ | (large or {}),
+  )
   return json.loads(done.stdout)
 
 

@@ -1,6 +1,7 @@
 """One model's measurements for benchmarks/models.py: each side in a process of its own, all in alternation."""
 
 import argparse
+import os
 import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,6 +13,10 @@ import measuring
 from apart import Apart, SideError
 from model_cases import Case
 from model_sides import Ours, make_theirs, repeats_for
+
+from zsar_jax.large_pages import with_large_pages
+
+LARGE = "torch_large_pages"  # PyTorch's eager calls, with the memory pages that our commands ask for
 
 
 class Machine(NamedTuple):
@@ -35,18 +40,24 @@ def compare(
   """
   entry: dict[str, Any] = {"batch": batch, "num_frames": case.num_frames, "size": case.size}
   with ExitStack() as stack:
-    mine = stack.enter_context(Apart(Ours, case, batch, options))
-    other = stack.enter_context(Apart(make_theirs, case, batch, options)) if len(sides) > 1 else None
+
+    def apart(side: str) -> Apart:
+      return stack.enter_context(_begin(side, case, batch, options))
+
+    mine, other = apart("ours"), apart("torch") if len(sides) > 1 else None
     entry["agreement"] = _check(case, mine, other)
     wrong = agreement.disagreements(entry["agreement"])
     if wrong:
       return entry | {"disagrees": wrong}
     work, failed = mine.call("work"), {}
+    processes = {side: mine if side == "ours" else other for side in sides}
+    if LARGE in sides:
+      processes[LARGE] = apart(LARGE)
     for task in options.tasks:
-      runs, prepared = _prepare_all(task, sides, mine, other, failed)
+      runs, prepared = _prepare_all(task, processes, failed)
       seconds, repeats = alternate(runs, options.rounds, prepared, machine.accelerator)
-      if other is not None and len(runs) > 1:
-        other.call("check_memory")
+      for side in runs.keys() - {"ours"}:
+        processes[side].call("check_memory")
       entry[task] = {
         **_speeds(batch, seconds),
         "steps_per_round": repeats,
@@ -70,14 +81,23 @@ def _check(case: Case, mine: Apart, other: Apart | None) -> dict[str, float | No
 Runs = dict[str, Callable[[int], float]]  # a side's name -> seconds a step of so many steps
 
 
-def _prepare_all(
-  task: str, sides: tuple[str, ...], mine: Apart, other: Apart | None, failed: dict[str, str]
-) -> tuple[Runs, dict]:
+def _begin(side: str, case: Case, batch: int, options: argparse.Namespace) -> Apart:
+  """The process of a side; ours is as our commands are, with large pages."""
+  large = with_large_pages(os.environ) if side in ("ours", LARGE) else None
+  return Apart(Ours if side == "ours" else make_theirs, case, batch, options, environment=large)
+
+
+def _call_of(side: str, task: str) -> tuple[str, ...]:
+  """What its process's `prepare` and `run` are called with."""
+  return (task,) if side == "ours" else ("torch" if side == LARGE else side, task)
+
+
+def _prepare_all(task: str, processes: dict[str, Any], failed: dict[str, str]) -> tuple[Runs, dict]:
   """Compiles and warms up, one side after the other; a side of PyTorch that fails is left out and told."""
   runs: Runs = {}
   prepared = {}
-  for side in sides:
-    apart, args = (mine, (task,)) if other is None or side == "ours" else (other, (side, task))
+  for side, apart in processes.items():
+    args = _call_of(side, task)
     try:
       prepared[side] = apart.call("prepare", *args)
       if side != "ours":
@@ -201,9 +221,8 @@ def point(
   case: Case, batch: int, task: str, side: str, options: argparse.Namespace, machine: Machine
 ) -> dict[str, Any]:
   """One side at one batch, by itself."""
-  mine = side == "ours"
-  args = (task,) if mine else (side, task)
-  with Apart(Ours if mine else make_theirs, case, batch, options) as apart:
+  args = _call_of(side, task)
+  with _begin(side, case, batch, options) as apart:
     told = apart.call("prepare", *args)
     seconds, repeats = alternate(
       {side: lambda n: apart.call("run", *args, n)}, options.rounds, {side: told}, machine.accelerator

@@ -6,7 +6,7 @@ import pathlib
 from typing import Any
 
 # A file of other values is another measurement.
-SETUP = ("machine", "versions", "device", "dtype", "torch_layout", "conv_impl", "small")
+SETUP = ("machine", "versions", "device", "dtype", "torch_layout", "conv_impl", "large_pages", "small")
 
 
 def earlier(path: pathlib.Path, facts: dict[str, Any], parser: argparse.ArgumentParser) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-_BEFORE = ("model", "task", "batch", "ours", "torch", "compiled", "ratio", "ratio comp")
+_BEFORE = ("model", "task", "batch", "ours", "torch", "compiled", "ratio", "ratio comp", "ratio large")
 _AFTER = ("peak GB", "torch GB", "compile s")
 
 
@@ -33,7 +33,7 @@ def _measured(task: dict[str, Any], share: str) -> tuple[str, ...]:
   rates, ratio, peak = task["clips_per_second"], task["ratio"], task["peak_bytes"]
   return (
     *(_number(rates.get(side)) for side in ("ours", "torch", "torch_compiled")),
-    *(_number(ratio.get(side)) for side in ("torch", "torch_compiled")),
+    *(_number(ratio.get(side)) for side in ("torch", "torch_compiled", "torch_large_pages")),
     _number(task[share]["ours"]),
     *(_number(peak[side] / 1e9 if peak.get(side) else None) for side in ("ours", "torch")),
     _number(task["compile_seconds"]["ours"]),

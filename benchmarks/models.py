@@ -8,8 +8,10 @@ python benchmarks/models.py --small                                             
 Each model is its paper's (E2E with 16 frames of 112 x 112; ResT with its frames of 224 x 224 and a 12-layer transformer; VGG16 with 2
 frames, to spare time) from bytes on the device to updated parameters (normalisation, loss, gradient, Adam or AdamW), or to
 embeddings. PyTorch (torchvision's networks), eager and through torch.compile, in float32 on CPUs; on GPUs in bfloat16 by autocast,
-channels last. Both sides first compute the same from the same weights (benchmarks/agreement.py), or the model is not measured. What
-differs in training: PyTorch has one mean for all colours, no flip, words masked at a rate of 0.5, dropout inside attention.
+channels last. Our process has large pages where our commands ask for them (zsar_jax/large_pages.py); PyTorch's has what it gets by
+itself, and on CPUs eager is measured with large pages too (`torch_large_pages`). Both sides first compute the same from the same weights
+(benchmarks/agreement.py), or the model is not measured. What differs in training: PyTorch has one mean for all colours, no flip, words
+masked at a rate of 0.5, dropout inside attention.
 
 The floor of a step: the multiply-adds of its convolutions and matrix products, counted from the jaxpr (training 3 x a forward pass),
 over the rate of one large product, or the bytes that these read and write over the rate of a copy (benchmarks/ceilings.py), whichever
@@ -17,7 +19,8 @@ is longer. KNOWN for CPUs, from earlier runs: oneDNN's wider instructions keep P
 training, less against torch.compile); eager R(2+1)D 0.7 to 1.1, and below 1 against torch.compile; the embedding of networks of many
 small layers comes out above 1. PREDICTED for GPUs, before any was measured: both call the same convolutions; ours keeps batch norm, ReLU
 and casts in fewer passes: 1.3 x torch.compile at batches of 64 or more, 45 % of the ceiling in training (35 % R(2+1)D and ResT-101,
-whose memory traffic is larger), 55 % in embedding.
+whose memory traffic is larger), 55 % in embedding. PREDICTED for large pages on CPUs: a step of R(2+1)D or ResT-18 asks the system for
+550,000 small ones at about 2 us, a third of its time, which is what is saved; PyTorch asks for fewer, and saves less.
 
 Keys of models.NAME.TASK: clips_per_second and, by side, ratio (PyTorch's seconds over ours in the same round, median over the rounds:
 above 1, ours is faster), compile_seconds (ours: tracing to program; PyTorch's: first call less a later one, so eager's is tuning),
@@ -38,10 +41,12 @@ import measuring
 from apart import Apart, SideError
 from ceilings import Probe
 from model_cases import CASES, TASKS, shrunk
-from model_compare import Machine, compare, sweep
+from model_compare import LARGE, Machine, compare, sweep
 from model_files import earlier, wanted, write
 from model_sides import ours
 from model_table import table
+
+from zsar_jax.large_pages import with_large_pages
 
 __all__ = ["CASES", "main", "ours"]
 
@@ -202,8 +207,11 @@ def prepare(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tup
   options.dtype, options.torch_device = told["dtype"], "cuda" if told["backend"] == "gpu" else "cpu"
   options.layout = options.layout or ("channels_last" if accelerator else "contiguous")
   options.max_batch = options.max_batch or (None if accelerator else 8)
+  large = with_large_pages(os.environ) is not None
+  if large and not accelerator and len(options.sides) > 1:
+    options.sides += (LARGE,)
   setup = {"device": told["device"], "dtype": options.dtype, "torch_layout": options.layout,
-           "conv_impl": options.conv_impl, "small": options.small}  # fmt: skip
+           "conv_impl": options.conv_impl, "large_pages": large, "small": options.small}  # fmt: skip
   result = measuring.facts("jax", "jaxlib", "flax", "optax", "torch", "torchvision") | setup
   old = earlier(options.out, result, parser) if options.add else {}
   ceilings = old.get("ceilings", told["ceilings"])

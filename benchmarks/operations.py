@@ -29,6 +29,8 @@ from hlo_text import Module
 from kinds import IDLE, KINDS, STAGES, UNKNOWN, kind_of, stage_of
 from model_files import write
 
+from zsar_jax import large_pages
+
 MODULES = {"train": "jit_step", "embed": "jit_apply"}
 TOP = 12  # single instructions listed
 
@@ -200,4 +202,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+  large_pages.restart()  # as our commands have it
   main()

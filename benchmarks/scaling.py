@@ -28,6 +28,8 @@ from typing import Any
 
 import measuring
 
+from zsar_jax import large_pages
+
 AXES = ("batch", "frames", "clips", "classes", "videos", "devices", "pods")
 
 
@@ -88,4 +90,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+  large_pages.restart()  # as our commands have it
   main()

@@ -15,13 +15,14 @@ def models(stored: Stored) -> str:
     rates = [number(((one.get(task) or {}).get("clips_per_second") or {}).get("ours"), 2) for task in TASKS]
     ratios = [
       times(model_ratio(stored, "models-cpu", name, task, side))
-      for side in ("torch", "torch_compiled")
+      for side in ("torch", "torch_large_pages", "torch_compiled")
       for task in TASKS
     ]
     shares = [per_cent(((one.get(task) or {}).get("utilization") or {}).get("ours")) for task in TASKS]
     body.append((title, "; ".join(rates), *ratios, "; ".join(shares)))
-  head = ("times faster", "ours, clips/s: step; embedding", "step, eager", "embedding, eager", "step, `torch.compile`",
-          "embedding, `torch.compile`", "of the matmul rate: step; embedding")  # fmt: skip
+  against = ("eager", "eager, large pages", "`torch.compile`")
+  head = ("times faster", "ours, clips/s: step; embedding", *(f"{task}, {other}" for other in against for task in ("step", "embedding")),
+          "of the matmul rate: step; embedding")  # fmt: skip
   parts = [
     table(head, body),
     stored.facts(["models-cpu"]),

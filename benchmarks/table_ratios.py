@@ -8,7 +8,7 @@ from table_models import MODELS, TASKS, accelerator, model_ratio
 
 # Other files that README's figures come from.
 FILES = ("input-cpu", "evaluate-cpu", "embedding-cpu", "predict-cpu", "serving-cpu", "startup-cpu")
-EAGER, COMPILE = "PyTorch eager", "`torch.compile`"
+EAGER, COMPILE, LARGE = "PyTorch eager", "`torch.compile`", "PyTorch eager with large pages"
 FIRST_STEP_AIM = 40  # seconds
 
 # Why a ratio is below 1, as far as it was found out; one place for README and docs/performance.md.
@@ -82,7 +82,7 @@ def input_ratio(stored: Stored, crop: int, side: str) -> float | None:
 
 
 def _models(stored: Stored) -> Iterator[Row]:
-  for side, against in {"torch": EAGER, "torch_compiled": COMPILE}.items():
+  for side, against in {"torch": EAGER, "torch_large_pages": LARGE, "torch_compiled": COMPILE}.items():
     for name, title in MODELS.items():
       found = tuple(_model(stored, name, task, side) for task in TASKS)
       yield Row(f"{title}: training step; embedding", against, found, "models.py")

@@ -31,7 +31,8 @@ GPU_FLAGS = {
   "autotune_0": ("--xla_gpu_autotune_level=0", "0.7: the first algorithm instead of the best; how much autotuning gives"),
   "command_buffer_off": ("--xla_gpu_enable_command_buffer=", "0.98: kernels are started one by one"),
 }  # fmt: skip
-HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+SMALL_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0"}
+LARGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class Worker:
@@ -78,12 +79,12 @@ def _last_words(errors: str) -> str:
   return (told or lines or ["it ended without a word"])[-1].strip()[-200:]
 
 
-def _against_default(environment: dict[str, str]) -> Callable[[Scale], dict[str, Any]]:
+def _against(environment: dict[str, str], before: dict[str, str]) -> Callable[[Scale], dict[str, Any]]:
   def run(scale: Scale) -> dict[str, Any]:
     workers: dict[str, Worker] = {}
     first = {}
     try:
-      for side, variables in {"before": {}, "after": environment}.items():
+      for side, variables in {"before": before, "after": environment}.items():
         workers[side] = Worker(scale, variables)
         # Before the next one starts: tuned beside another, kernels are chosen for half a device.
         first[side] = json.loads(workers[side].answer())
@@ -100,7 +101,7 @@ def _against_default(environment: dict[str, str]) -> Callable[[Scale], dict[str,
 
 
 def _flags(flags: str) -> Callable[[Scale], dict[str, Any]]:
-  return _against_default({"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()})
+  return _against({"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()}, {})
 
 
 def trials(accelerator: bool) -> dict[str, Trial]:
@@ -108,11 +109,11 @@ def trials(accelerator: bool) -> dict[str, Trial]:
   table = GPU_FLAGS if accelerator else CPU_FLAGS
   found = {name: Trial(flag, prediction, _flags(flag)) for name, (flag, prediction) in table.items()}
   if not accelerator:
-    found["huge_pages"] = Trial(
-      "GLIBC_TUNABLES=glibc.malloc.hugetlb=1 (Linux): large arrays on pages of 2 MiB",
+    found["large_pages"] = Trial(
+      "GLIBC_TUNABLES=glibc.malloc.hugetlb=1 (Linux): large arrays on pages of 2 MiB; see zsar_jax/large_pages.py",
       "1.2, after counting a step's page faults and before timing: it asks the system for about 1 GB of fresh memory, 290,000 pages "
       "of 4 KiB at about 2 us each",
-      _against_default(HUGE_PAGES),
+      _against(LARGE_PAGES, SMALL_PAGES),
     )
   return found
 

@@ -25,6 +25,8 @@ import trials_steps
 from model_files import write
 from trial import Scale, verdict
 
+from zsar_jax import large_pages
+
 
 def scale_of(options: argparse.Namespace, accelerator: bool) -> Scale:
   """CPUs: a few frames, float32. Accelerators: a real batch, bfloat16."""
@@ -80,4 +82,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+  large_pages.restart()  # as our commands have it
   main()

@@ -39,7 +39,7 @@ DECISIONS = {
   "onednn": ("no: experimental in XLA", "no"),
   "ynn": ("no: experimental in XLA", "no"),
   "xnn_dot": ("no: experimental in XLA", "no"),
-  "huge_pages": ("left to the user: it moved both ways", "no"),
+  "large_pages": ("yes: every command asks for them", "no"),
   "latency_hiding": ("", "yes, of several GPUs above all"),
   "autotune_0": ("", "to know what autotuning gives"),
   "command_buffer_off": ("", "operations.py traces so"),

@@ -7,6 +7,8 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any
 
+from zsar_jax import large_pages
+
 if TYPE_CHECKING:
   from zsar_jax.errors import InputError
   from zsar_jax.recognition.answers import Failure, Named, Prediction, Timeline
@@ -14,9 +16,11 @@ if TYPE_CHECKING:
   from zsar_jax.recognition.limits import Limits
   from zsar_jax.recognition.recognizer import Recognizer, load
 
-# As `python -m zsar_jax.X` is looked up; what every command needs is missing where only the system's Python is at hand.
-if sys.argv[:1] == ["-m"] and importlib.util.find_spec("ml_collections") is None:
-  sys.exit("zsar_jax: the environment is not active; run: source .venv/bin/activate")
+if sys.argv[:1] == ["-m"]:  # as `python -m zsar_jax.X` is looked up
+  # What every command needs is missing where only the system's Python is at hand.
+  if importlib.util.find_spec("ml_collections") is None:
+    sys.exit("zsar_jax: the environment is not active; run: source .venv/bin/activate")
+  large_pages.restart()
 
 __version__ = "0.1.0"
 __all__ = [

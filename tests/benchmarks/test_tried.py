@@ -108,7 +108,7 @@ def test_an_unknown_flag_is_told_and_not_fatal(scale, monkeypatch):
   monkeypatch.delenv(
     "XLA_FLAGS", raising=False
   )  # tests force several devices, which a single clip cannot be divided among
-  found = trials_flags._against_default({"XLA_FLAGS": "--xla_of_another_time=1"})(scale)
+  found = trials_flags._against({"XLA_FLAGS": "--xla_of_another_time=1"}, {})(scale)
   assert "xla_of_another_time" in verdict(found)
 
 
@@ -120,7 +120,7 @@ def test_command_writes_what_it_measured(tmp_path):
     "benchmarks/tried.py",
     "--small",
     "--only",
-    "padded_stem,huge_pages",
+    "padded_stem,large_pages",
     "--out",
     str(out),
   ]
@@ -129,7 +129,7 @@ def test_command_writes_what_it_measured(tmp_path):
     command, cwd=BENCHMARKS.parent, env=environment, capture_output=True, text=True, check=True
   )
   trials = json.loads(out.read_text())["trials"]
-  assert set(trials) == {"padded_stem", "huge_pages"}
+  assert set(trials) == {"padded_stem", "large_pages"}
   for name, trial in trials.items():
     assert trial["verdict"] in done.stdout, name
     assert trial["ratio"] > 0, name
