@@ -11,6 +11,8 @@ import pyav_input
 from input_videos import Video, scaled_size
 from jaxtyping import UInt8
 
+from zsar_jax.data.schema import JPEG_QUALITY
+
 NUM_FRAMES = 16
 COMPARED = 8  # frames of a video, spread over it: the first ones are encoded better than others
 
@@ -20,7 +22,7 @@ class Variant(NamedTuple):
 
   crop: int  # pixels
   short_side: int  # of the stored frames, pixels
-  quality: int = 95  # of JPEGs
+  quality: int = JPEG_QUALITY
   scaled_to: int = 0  # pixels that the short side is brought to while decoding; 0: as stored
   group: int = 0  # frames between keyframes of H.264; 0: JPEGs in records
 

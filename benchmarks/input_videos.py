@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, UInt8
 
+from zsar_jax.data.schema import JPEG_QUALITY
+
 HEIGHT, WIDTH, FPS = 256, 340, 30  # as a Kinetics that somebody shrank
 NUM_CLASSES = 4
 GROUP = 12  # frames between keyframes of the small copies
@@ -43,7 +45,7 @@ def prepare(videos: Path, work: Path, short_side: int, workers: int) -> tuple[di
 
 
 def make_records(
-  videos: Path, records: Path, workers: int, short_side: int, jpeg_quality: int = 95
+  videos: Path, records: Path, workers: int, short_side: int, jpeg_quality: int = JPEG_QUALITY
 ) -> tuple[list[Video], dict[str, Any]]:
   """The videos that could be read, and what their records take."""
   from data_prep.folder import list_folder

@@ -114,9 +114,19 @@ def _prepare_all(task: str, processes: dict[str, Any], failed: dict[str, str]) -
 def alternate(
   runs: Runs, rounds: int, prepared: dict[str, dict[str, Any]], accelerator: bool
 ) -> tuple[dict[str, list[float]], int]:
-  """Seconds a step of each side, by measuring.take_turns; and how many steps a round had."""
+  """Seconds a step of each side, by measuring.take_turns; and how many steps a round had.
+
+  On CPUs a turn begins with a step that is not timed, so that the timed one finds the memory which the one before gave back, as all
+  steps of a training do: some virtual machines take free memory away within seconds.
+  """
   repeats = repeats_for(min(p["seconds"] for p in prepared.values()), accelerator)
-  return measuring.take_turns({side: partial(run, repeats) for side, run in runs.items()}, rounds), repeats
+
+  def turn(run: Callable[[int], float]) -> float:
+    if not accelerator:
+      run(1)
+    return run(repeats)
+
+  return measuring.take_turns({side: partial(turn, run) for side, run in runs.items()}, rounds), repeats
 
 
 def _speeds(batch: int, seconds: dict[str, list[float]]) -> dict[str, Any]:

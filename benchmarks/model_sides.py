@@ -192,8 +192,10 @@ def program_bytes(compiled: Any) -> int | None:
 
 
 def repeats_for(seconds: float, accelerator: bool) -> int:
-  """Steps (or calls) that are timed as one: enough for half a second on accelerators, where one is too short to time; else one."""
-  return min(50, max(1, math.ceil(0.5 / max(seconds, 1e-6)))) if accelerator else 1
+  """Steps (or calls) that are timed as one: enough for half a second on accelerators, where one is too short to time, and for two on
+  CPUs, but not more than four."""
+  wanted, most = (0.5, 50) if accelerator else (2.0, 4)
+  return min(most, max(1, math.ceil(wanted / max(seconds, 1e-6))))
 
 
 def _allocator_peak() -> int | None:

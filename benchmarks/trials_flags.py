@@ -62,9 +62,10 @@ class Worker:
     return line
 
   def step(self) -> float:
-    """Seconds of one step."""
+    """Seconds of the second of two steps: it finds the memory that the first one gave back, as in a training."""
     assert self.process.stdin is not None
-    print(file=self.process.stdin, flush=True)
+    print("\n", file=self.process.stdin, flush=True)
+    self.answer()
     return float(self.answer())
 
   def close(self) -> None:

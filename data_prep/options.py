@@ -6,6 +6,7 @@ from types import ModuleType
 
 from data_prep import activitynet, csv_file, features, folder, hmdb51, kinetics, stored, sun397, ucf101
 from zsar_jax import commands
+from zsar_jax.data.schema import JPEG_QUALITY
 
 # Each has add_arguments(parser) and from_options(options) -> Listing.
 SOURCES: dict[str, tuple[ModuleType, str]] = {
@@ -56,12 +57,14 @@ def _add_shared(parser: argparse.ArgumentParser, source: str) -> None:
   parser.add_argument("--out", metavar="DIR", help="where the records go")
   if source != "features":
     parser.add_argument("--short_side", type=int, metavar="PIXELS", help="128 for E2E, 256 for ResT")
-    parser.add_argument("--jpeg_quality", type=int, default=95, metavar="Q", help="1 to 100 (default: 95)")
+    parser.add_argument(
+      "--jpeg_quality", type=int, default=JPEG_QUALITY, metavar="Q", help="1 to 100 (default: %(default)s)"
+    )
   if source not in ("features", "records", "sun397"):
     parser.add_argument(
       "--fps", type=float, metavar="F", help="store at most F frames a second (default: all)"
     )
-  parser.set_defaults(short_side=None, jpeg_quality=95, fps=None)
+  parser.set_defaults(short_side=None, jpeg_quality=JPEG_QUALITY, fps=None)
   parser.add_argument("--workers", type=int, metavar="N", help="decoding processes (default: one a core)")
   parser.add_argument(
     "--timeout", type=float, default=60, metavar="S", help="seconds a video may take (default: 60)"

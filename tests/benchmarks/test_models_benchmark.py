@@ -146,7 +146,7 @@ def test_steps_a_round():
   from model_sides import repeats_for
 
   assert [repeats_for(s, True) for s in (1e-9, 0.1, 3)] == [50, 5, 1]
-  assert repeats_for(0.1, False) == 1
+  assert [repeats_for(s, False) for s in (0.1, 0.7, 3)] == [4, 3, 1]
   assert reachable_rate("NVIDIA H200", "bfloat16") == 790e12
   assert reachable_rate("NVIDIA H200", "float32") is None
   assert reachable_rate("cpu", "bfloat16") is None

@@ -19,6 +19,7 @@ from zsar_jax.data.jpeg import MOST_PIXELS
 from zsar_jax.data.local_runner import write_shards
 from zsar_jax.data.records import read_shard
 from zsar_jax.data.schema import (
+  JPEG_QUALITY,
   DATASET,
   KINDS,
   SCHEMA,
@@ -65,7 +66,7 @@ def build_records(
   workers: int | None = None,
   runner: Runner | None = None,
   fps: float | None = None,
-  jpeg_quality: int = 95,
+  jpeg_quality: int = JPEG_QUALITY,
   timeout: float = 60.0,
   videos_per_shard: int = 256,
   retry: bool = False,

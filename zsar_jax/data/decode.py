@@ -12,7 +12,7 @@ from zsar_jax.data.crc32c import crc32c
 from zsar_jax.data.feature_source import read_features
 from zsar_jax.data.jpeg import encode_jpegs
 from zsar_jax.data.record_source import read_record
-from zsar_jax.data.schema import DecodedVideo
+from zsar_jax.data.schema import JPEG_QUALITY, DecodedVideo
 from zsar_jax.data.video_clips import ClipOptions, VideoClips, read_clips
 from zsar_jax.data.video_source import VideoError, VideoSource, open_file, resize
 from zsar_jax.data.worker import Worker, WorkerDied, WorkerTimeout
@@ -37,7 +37,7 @@ class Decoder:
     *,
     timeout: float = 60.0,
     fps: float | None = None,
-    jpeg_quality: int = 95,
+    jpeg_quality: int = JPEG_QUALITY,
     start: float = 0.0,
     end: float | None = None,
   ) -> DecodedVideo:
@@ -45,7 +45,7 @@ class Decoder:
     return self.call(_decode_video, path, short_side, fps, jpeg_quality, start, end, timeout=timeout)
 
   def image(
-    self, path: str, short_side: int, *, timeout: float = 60.0, jpeg_quality: int = 95
+    self, path: str, short_side: int, *, timeout: float = 60.0, jpeg_quality: int = JPEG_QUALITY
   ) -> DecodedVideo:
     """A still image as a video of one frame; arguments and errors as `decode_video`."""
     return self.call(_decode_image, path, short_side, jpeg_quality, timeout=timeout)
@@ -55,7 +55,7 @@ class Decoder:
     return self.call(_decode_features, path, row, timeout=timeout)
 
   def record(
-    self, directory: str, row: int, short_side: int, *, timeout: float = 60.0, jpeg_quality: int = 95
+    self, directory: str, row: int, short_side: int, *, timeout: float = 60.0, jpeg_quality: int = JPEG_QUALITY
   ) -> DecodedVideo:
     """A video of other records at another size; errors as `decode_video`."""
     return self.call(read_record, directory, row, short_side, jpeg_quality, timeout=timeout)
@@ -100,7 +100,7 @@ def decode_video(
   *,
   timeout: float = 60.0,
   fps: float | None = None,
-  jpeg_quality: int = 95,
+  jpeg_quality: int = JPEG_QUALITY,
   start: float = 0.0,
   end: float | None = None,
 ) -> DecodedVideo:

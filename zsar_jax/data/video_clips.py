@@ -15,6 +15,7 @@ from jaxtyping import Float32, Int32, Int64, UInt8
 from zsar_jax.data import augment, sampling
 from zsar_jax.data.jpeg import encode_jpegs
 from zsar_jax.data.jpeg_pixels import decode_window, resize
+from zsar_jax.data.schema import JPEG_QUALITY
 from zsar_jax.data.video_source import VideoError, VideoSource, open_file
 
 MOST_WINDOWS = 100
@@ -35,7 +36,7 @@ class ClipOptions(NamedTuple):
   num_clips: int  # N, evenly spaced
   windows: bool = False  # clips along the video too
   fps: float | None = None  # at most so many frames a second
-  jpeg_quality: int = 95
+  jpeg_quality: int = JPEG_QUALITY
   stored_short_side: int = 0  # pixels, of the frames as records store them; 0: `short_side`
   most_seconds: float | None = None  # a longer video is refused
   most_pixels: int | None = None  # a video of larger frames is refused
@@ -103,7 +104,7 @@ def _decoded(path: str, options: ClipOptions, length: int) -> tuple[VideoClips |
         times.append(source.end - 1 / source.source_fps)
         yield frame
 
-    jpegs = encode_jpegs(kept(), lambda: (source.height, source.width), options.jpeg_quality or 95)
+    jpegs = encode_jpegs(kept(), lambda: (source.height, source.width), options.jpeg_quality or JPEG_QUALITY)
     found = source.num_kept(source.num_decoded)
     source.check(found)
     if found != length:
