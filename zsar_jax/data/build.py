@@ -19,8 +19,8 @@ from zsar_jax.data.jpeg import MOST_PIXELS
 from zsar_jax.data.local_runner import write_shards
 from zsar_jax.data.records import read_shard
 from zsar_jax.data.schema import (
-  JPEG_QUALITY,
   DATASET,
+  JPEG_QUALITY,
   KINDS,
   SCHEMA,
   Entry,

@@ -55,7 +55,13 @@ class Decoder:
     return self.call(_decode_features, path, row, timeout=timeout)
 
   def record(
-    self, directory: str, row: int, short_side: int, *, timeout: float = 60.0, jpeg_quality: int = JPEG_QUALITY
+    self,
+    directory: str,
+    row: int,
+    short_side: int,
+    *,
+    timeout: float = 60.0,
+    jpeg_quality: int = JPEG_QUALITY,
   ) -> DecodedVideo:
     """A video of other records at another size; errors as `decode_video`."""
     return self.call(read_record, directory, row, short_side, jpeg_quality, timeout=timeout)

@@ -7,6 +7,8 @@ from zsar_jax.data.augment import SHRINKS, Geometry
 from zsar_jax.data.tensorflow_import import tensorflow
 
 Tensor = Any
+# Colour of half the resolution is repeated and not interpolated, as most readers of video do: a twentieth faster. So does `jpeg_pixels`.
+SMOOTH_COLOUR = False
 
 
 def window_decoder(encoding: str, num_frames: int, crop: int, geometry: Geometry) -> Callable[..., Tensor]:
@@ -44,7 +46,9 @@ def motion_decoder(encoding: str, crop: int) -> Callable[..., Tensor]:
 def _window(encoding: str, encoded: Tensor, window: Tensor, shrink: int) -> Tensor:
   tf = tensorflow()
   if encoding == "jpeg":
-    return tf.image.decode_and_crop_jpeg(encoded, window, channels=3, ratio=shrink)
+    return tf.image.decode_and_crop_jpeg(
+      encoded, window, channels=3, ratio=shrink, fancy_upscaling=SMOOTH_COLOUR
+    )
   y, x, height, width = tf.unstack(window, 4)
   return _whole(encoding, encoded, shrink)[y : y + height, x : x + width]
 
@@ -53,7 +57,7 @@ def _whole(encoding: str, encoded: Tensor, shrink: int) -> Tensor:
   """A picture at 1/shrink of its size."""
   tf = tensorflow()
   if encoding == "jpeg":
-    return tf.io.decode_jpeg(encoded, channels=3, ratio=shrink)
+    return tf.io.decode_jpeg(encoded, channels=3, ratio=shrink, fancy_upscaling=SMOOTH_COLOUR)
   image = tf.io.decode_png(encoded, channels=3)
   if shrink == 1:
     return image
