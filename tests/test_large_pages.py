@@ -68,6 +68,7 @@ def restarted(system, monkeypatch):
   monkeypatch.setattr(
     sys, "orig_argv", ["python", "-W", "error", "-m", "zsar_jax.main", "--config", "a b.py"]
   )
+  monkeypatch.setattr(sys, "argv", ["-m", "--config", "a b.py"])
   monkeypatch.setattr(sys, "_xoptions", {})
   return calls
 
@@ -82,6 +83,12 @@ def test_restarts_the_same_command(restarted):
 
 def test_restarts_once_though_the_variable_was_lost(restarted, monkeypatch):
   monkeypatch.setattr(sys, "_xoptions", {"large_pages": True})
+  large_pages.restart()
+  assert not restarted
+
+
+def test_another_program_is_left_alone(restarted, monkeypatch):
+  monkeypatch.setattr(sys, "argv", ["benchmarks/operations.py"])
   large_pages.restart()
   assert not restarted
 

@@ -20,10 +20,12 @@ _POLICY = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
 def restart() -> None:
   """Begins this process's command again, its number and files kept, where large pages must be asked for: glibc reads how at a start.
 
-  Costs some 20 ms. Does nothing where that would change nothing, or where the variable already says how (`…=0`: small pages).
+  Costs some 20 ms. Does nothing where that would change nothing, where the variable already says how (`…=0`: small pages), and where
+  another program runs this code as if it were a command (`runpy`, debuggers).
   """
   environment = with_large_pages(os.environ)
-  if environment is None or _RESTARTED in sys._xoptions or not sys.executable:
+  started_as_this = bool(sys.argv) and sys.argv[0] in sys.orig_argv
+  if environment is None or _RESTARTED in sys._xoptions or not (sys.executable and started_as_this):
     return
   with contextlib.suppress(OSError):
     os.execve(
