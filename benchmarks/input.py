@@ -93,7 +93,7 @@ def limit(job: Job) -> dict[str, float]:
   import numpy as np
 
   from zsar_jax.data import sampling
-  from zsar_jax.data.decoding import SMOOTH_COLOUR
+  from zsar_jax.data.decoding import decode_window
   from zsar_jax.data.index import open_index
   from zsar_jax.data.tensorflow_import import tensorflow
 
@@ -107,11 +107,7 @@ def limit(job: Job) -> dict[str, float]:
   def decode(jpegs, corner):
     window = tf.concat([corner, [crop, crop]], axis=0)
     # One byte of each picture is kept: TensorFlow drops work that nobody reads.
-    frames = [
-      tf.image.decode_and_crop_jpeg(jpegs[t], window, channels=3, fancy_upscaling=SMOOTH_COLOUR)
-      for t in range(NUM_FRAMES)
-    ]
-    return [frame[0, 0, 0] for frame in frames]
+    return [decode_window("jpeg", jpegs[t], window, 1)[0, 0, 0] for t in range(NUM_FRAMES)]
 
   # libjpeg-turbo through TensorFlow; through Pillow it does about half as many.
   dataset = tf.data.Dataset.from_tensor_slices((jpegs, corners)).repeat()

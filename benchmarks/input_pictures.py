@@ -80,19 +80,15 @@ def _stored(
 ) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
   """As the pipeline decodes them."""
   from zsar_jax.data import augment
-  from zsar_jax.data.decoding import SMOOTH_COLOUR
+  from zsar_jax.data.decoding import decode_whole
   from zsar_jax.data.index import open_index
-  from zsar_jax.data.tensorflow_import import tensorflow
 
   index = open_index(records)
   row = index.video_ids(np.arange(len(index))).index(name)
   side = variant.scaled_to
   geometry = augment.geometry(index.height[[row]], index.width[[row]], variant.crop, side, ())
   for jpeg in index.frame_bytes(np.array([row]), places[None]):
-    decoded = tensorflow().io.decode_jpeg(
-      jpeg, channels=3, ratio=geometry.shrink, fancy_upscaling=SMOOTH_COLOUR
-    )
-    yield decoded.numpy()
+    yield decode_whole("jpeg", jpeg, geometry.shrink).numpy()
 
 
 def _copied(path: str, short_side: int, places: np.ndarray) -> Iterator[UInt8[np.ndarray, "H W 3"]]:

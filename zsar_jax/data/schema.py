@@ -64,7 +64,7 @@ class Quarantined(NamedTuple):
   reason: str
 
 
-# libjpeg's scale, roughly. Against 95: a quarter fewer bytes, decoded a sixth faster, 1.6 dB of PSNR less (docs/performance.md).
+# libjpeg's scale, roughly. Against 95: a quarter fewer bytes, decoded a sixth faster, 1.6 dB of PSNR less (benchmarks/results/tried.md).
 JPEG_QUALITY = 90
 
 
