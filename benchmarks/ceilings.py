@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any
 
 import measuring
-from model_files import write
 
 ROUNDS = 7
 
@@ -102,12 +101,9 @@ def main() -> None:
     "dtype": options.dtype,
     **found,
   }
-  if options.json:
-    measuring.report(result, options.out)
-    return
-  write(result, options.out)
-  print(f"matrix product, {options.dtype}: {found['matmul_flops_per_second'] / 1e12:.3g} TFLOP/s")
-  print(f"copy: {found['copy_bytes_per_second'] / 1e9:.3g} GB/s")
+  product, copy = found["matmul_flops_per_second"] / 1e12, found["copy_bytes_per_second"] / 1e9
+  text = f"matrix product, {options.dtype}: {product:.3g} TFLOP/s\ncopy: {copy:.3g} GB/s"
+  measuring.finish(result, options, text)
 
 
 if __name__ == "__main__":

@@ -247,11 +247,9 @@ def main() -> None:
     },
     "search": measure_search(*((1000, 60, 64) if options.small else (20_000, 664, 768))),
   } | measuring.facts("numpy", "scipy", "jax")
-  if options.json or options.out:
-    measuring.report(result, options.out)
-    return
-  for part in (result["evaluation"], *result["transfer"].values(), result["search"]):
-    print({key: part[key] for key in ("seconds", "ratio") if key in part})
+  parts = (result["evaluation"], *result["transfer"].values(), result["search"])
+  lines = [str({key: part[key] for key in ("seconds", "ratio") if key in part}) for part in parts]
+  measuring.finish(result, options, "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -171,10 +171,7 @@ def main() -> None:
   rows = [row(name, task, options, inputs, device) for name in names for task in tasks]
   decoded = {key: inputs["input"].get(key) for key in ("machine", "date")}
   result = measuring.facts("jax") | {"device": options.device, "decoding_measured": decoded, "rows": rows}
-  if options.json or options.out:
-    measuring.report(result, options.out)
-  if not options.json:
-    print(table(rows))
+  measuring.finish(result, options, table(rows))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from made_up import sparse_index
-from measuring import facts, report
+from measuring import facts, finish
 
 from zsar_jax.data import sampling
 from zsar_jax.data.index import ReadPlan, open_index, validation_rows
@@ -87,12 +87,9 @@ def main() -> None:
     command = [sys.executable, __file__, "--measure", str(records)]
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
   result |= {"frames": options.videos * options.frames, **facts("numpy")}
-  if options.json or options.out:
-    report(result, options.out)
-    return
-  print(f"{result['videos']} videos, {result['frames']} frames: {result['peak_memory_mb']} MB at most")
-  for name, seconds in result["seconds"].items():
-    print(f"{seconds:9.4f} s  {name}")
+  lines = [f"{result['videos']} videos, {result['frames']} frames: {result['peak_memory_mb']} MB at most"]
+  lines += [f"{seconds:9.4f} s  {name}" for name, seconds in result["seconds"].items()]
+  finish(result, options, "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -258,10 +258,7 @@ def main() -> None:
     print(json.dumps(SIDES[job["side"]](job)))
     return
   result = run(options)
-  if options.json or options.out:
-    measuring.report(result, options.out)
-  if not options.json:
-    print(table(result))
+  measuring.finish(result, options, table(result))
 
 
 if __name__ == "__main__":

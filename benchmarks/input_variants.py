@@ -185,10 +185,7 @@ def main() -> None:
     "prediction": model,
     "variants": rows,
   }
-  if options.json or options.out:
-    measuring.report(result, options.out)
-  if not options.json:
-    print(table(rows))
+  measuring.finish(result, options, table(rows))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What every benchmark shares: alternating rounds, medians, ratios, and where it was measured."""
 
+import argparse
 import datetime
 import hashlib
 import json
@@ -66,17 +67,29 @@ def ratio(other: list[float], ours: list[float]) -> float:
   return round(statistics.median(a / b for a, b in zip(other, ours, strict=True)), 3)
 
 
+def finish(result: Any, options: argparse.Namespace, text: str) -> None:
+  """The end of a command with `--json` and `--out`: prints the JSON object or the text, and writes the JSON where `out` says."""
+  if options.json:
+    report(result, options.out)
+    return
+  save(result, options.out)
+  print(text)
+
+
 def report(result: Any, out: pathlib.Path | None) -> None:
   """Prints one JSON object, and writes it to `out` too."""
   print(json.dumps(result, indent=1))
-  if out:
-    save(result, out)
+  save(result, out)
 
 
-def save(result: Any, out: pathlib.Path) -> None:
-  """Writes one JSON object, and the folder for it."""
+def save(result: Any, out: pathlib.Path | None) -> None:
+  """Writes one JSON object, and the folder for it: whole or not at all, for a call may be killed at any time."""
+  if out is None:
+    return
   out.parent.mkdir(parents=True, exist_ok=True)
-  out.write_text(json.dumps(result, indent=1) + "\n")
+  partial = out.with_name(out.name + ".partial")
+  partial.write_text(json.dumps(result, indent=1) + "\n")
+  partial.replace(out)
 
 
 def _seconds_of(call: Callable[[], None]) -> float:

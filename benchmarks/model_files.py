@@ -43,13 +43,3 @@ def _ended(entry: dict[str, Any], task: str, side: str) -> bool:
   """Whether a curve of a sweep has its last point; a call that was killed left its `limit` None."""
   limit = entry.get("sweep", {}).get(task, {}).get(side, {}).get("limit")
   return limit is not None and "no time" not in limit
-
-
-def write(result: dict[str, Any], out: pathlib.Path | None) -> None:
-  """Whole or not at all, for a call may be killed at any time."""
-  if out is None:
-    return
-  out.parent.mkdir(parents=True, exist_ok=True)
-  partial = out.with_name(out.name + ".partial")
-  partial.write_text(json.dumps(result, indent=1) + "\n")
-  partial.replace(out)

@@ -42,7 +42,7 @@ from apart import Apart, SideError
 from ceilings import Probe
 from model_cases import CASES, TASKS, shrunk
 from model_compare import LARGE, Machine, compare, sweep
-from model_files import earlier, wanted, write
+from model_files import earlier, wanted
 from model_sides import ours
 from model_table import table
 
@@ -105,14 +105,14 @@ def measure_all(
       entry = models.setdefault(name, {})
       for found in sweep(case, batch, options, machine, options.sides, clock.go_on, entry.get("sweep", {})):
         entry["sweep"] = found
-        write(result, options.out)
+        measuring.save(result, options.out)
     else:
       kept = {key: value for key, value in models.get(name, {}).items() if key == "sweep"}
       models[name] = measure(name, options, machine) | kept
       for problem in models[name].get("disagrees", []):
         say(f"{name} is not measured: PyTorch's and ours do not compute the same: {problem}")
-    write(result, options.out)
-  write(result, options.out)
+    measuring.save(result, options.out)
+  measuring.save(result, options.out)
 
 
 def say(text: str) -> None:
@@ -230,10 +230,7 @@ def main(argv: list[str] | None = None) -> None:
   machine, result = prepare(parser, options)
   names = wanted(options.names, result["models"], options) if options.add else options.names
   measure_all(names, options, machine, result, clock)
-  if options.json:
-    measuring.report(result, options.out)
-  else:
-    print(table(result))
+  measuring.finish(result, options, table(result))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,6 @@ import models
 import traces
 from hlo_text import Module
 from kinds import IDLE, KINDS, STAGES, UNKNOWN, kind_of, stage_of
-from model_files import write
 
 from zsar_jax import large_pages
 
@@ -192,13 +191,9 @@ def main() -> None:
       result["models"].setdefault(arch, {})[task] = measure(arch, task, options, limits)
       jax.clear_caches()
       gc.collect()
-      write(result, options.out)  # a call that is cut short leaves what it had
-  if options.json:
-    measuring.report(result, options.out)
-  else:
-    for arch, found in result["models"].items():
-      for each in found.values():
-        print(text_of(arch, each), end="\n\n")
+      measuring.save(result, options.out)  # a call that is cut short leaves what it had
+  texts = [text_of(arch, each) for arch, found in result["models"].items() for each in found.values()]
+  measuring.finish(result, options, "\n\n".join(texts))
 
 
 if __name__ == "__main__":

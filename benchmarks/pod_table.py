@@ -10,11 +10,12 @@ All numbers are those of `zsar_jax.describe`, in bfloat16; nothing is compiled, 
 
 import argparse
 import dataclasses
-import json
 import math
 import pathlib
 from collections.abc import Iterator
 from typing import Any
+
+from measuring import finish
 
 from zsar_jax import config as configs
 from zsar_jax.accounting import NUM_CLASSES, Classes, find_classes, make_subject
@@ -110,19 +111,14 @@ def main() -> None:
   parser.add_argument("--out", type=pathlib.Path, help="also write the JSON here")
   options = parser.parse_args()
   table = [row for name in MODELS for device in CHIPS for row in rows(name, device)]
-  text = json.dumps(
-    {
-      "computed": True,
-      "num_videos": NUM_VIDEOS,
-      "utilisation": UTILISATION,
-      "dtype": "bfloat16",
-      "rows": table,
-    },
-    indent=1,
-  )
-  print(text if options.json else markdown(table))
-  if options.out:
-    options.out.write_text(text + "\n")
+  result = {
+    "computed": True,
+    "num_videos": NUM_VIDEOS,
+    "utilisation": UTILISATION,
+    "dtype": "bfloat16",
+    "rows": table,
+  }
+  finish(result, options, markdown(table))
 
 
 if __name__ == "__main__":

@@ -72,12 +72,9 @@ def main() -> None:
     index = open_index(records)
     record_bytes = sum(path.stat().st_size for path in records.glob("*.tfrecord-*")) / len(index)
     rows: list[dict[str, Any]] = [measure(index, record_bytes, s, options.seconds) for s in (1, 4)]
-  if options.json or options.out:
-    result = {"batch": _BATCH, "frames": _CLIP, "rows": rows, **measuring.facts("numpy")}
-    measuring.report(result, options.out)
-    return
-  for row in rows:
-    print("  ".join(f"{name} {value:,}" for name, value in row.items()))
+  result = {"batch": _BATCH, "frames": _CLIP, "rows": rows, **measuring.facts("numpy")}
+  lines = ["  ".join(f"{name} {value:,}" for name, value in row.items()) for row in rows]
+  measuring.finish(result, options, "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ names and their hashes), 1.1 times one device on 8.
 """
 
 import argparse
-import json
 import pathlib
 import sys
 from typing import Any
@@ -84,9 +83,7 @@ def main() -> None:
   for axis in asked:
     print(f"measuring {axis}", file=sys.stderr, flush=True)
     result["axes"][axis] = scaling_axes.AXES[axis](options.rounds, options.small)
-  if options.out:
-    measuring.save(result, options.out)
-  print(json.dumps(result, indent=1) if options.json else table(result))
+  measuring.finish(result, options, table(result))
 
 
 if __name__ == "__main__":

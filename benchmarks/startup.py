@@ -62,9 +62,7 @@ def main() -> None:
     parser.error(f"--parts {','.join(unknown)}: expected some of {','.join(PARTS)}")
   configs, rounds = (["e2e"], 1) if options.small else (options.configs, options.rounds)
   result = measure(parts, configs, rounds, small=options.small)
-  if options.out:
-    measuring.save(result, options.out)
-  print(json.dumps(result, indent=1) if options.json else table(result))
+  measuring.finish(result, options, table(result))
 
 
 def measure(parts: list[str], configs: list[str], rounds: int, *, small: bool) -> dict[str, Any]:

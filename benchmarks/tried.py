@@ -22,7 +22,6 @@ import measuring
 import trials_flags
 import trials_layers
 import trials_steps
-from model_files import write
 from trial import Scale, verdict
 
 from zsar_jax import large_pages
@@ -73,12 +72,12 @@ def main() -> None:
     }
     jax.clear_caches()
     gc.collect()
-    write(result, options.out)  # a call that is cut short leaves what it had
-  if options.json:
-    measuring.report(result, options.out)
-    return
-  for name, each in result["trials"].items():
-    print(f"{name:20}{each['verdict']:24}{each['idea']}\n{'':20}predicted {each['prediction']}")
+    measuring.save(result, options.out)  # a call that is cut short leaves what it had
+  text = [
+    f"{name:20}{each['verdict']:24}{each['idea']}\n{'':20}predicted {each['prediction']}"
+    for name, each in result["trials"].items()
+  ]
+  measuring.finish(result, options, "\n".join(text))
 
 
 if __name__ == "__main__":

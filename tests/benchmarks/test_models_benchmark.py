@@ -272,7 +272,7 @@ def test_later_calls_fill_the_same_file(options, capsys):
   facts = dict.fromkeys(SETUP, "same")
   assert models.earlier(options.out, facts, parser) == {}
   kept = {"c3d": {"failed": {"all": "x"}}, "vgg16": {"train": TASK, "embed": TASK}}
-  models.write(facts | {"models": kept}, options.out)
+  models.measuring.save(facts | {"models": kept}, options.out)
   assert models.earlier(options.out, facts, parser)["models"] == kept
   assert models.wanted(["c3d", "vgg16", "r3d_18"], kept, options) == ["r3d_18", "c3d"]
   with pytest.raises(SystemExit) as error:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
+from unittest import mock
 
 import av
 import numpy as np
@@ -125,10 +126,15 @@ def named(labels):
   return SimpleNamespace(label=labels, video_ids=lambda rows: [f"video {row}" for row in rows])
 
 
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=120), st.sampled_from([0.02, 0.1, 0.5, 1.0]))
-def test_validation_takes_some_of_each_class_and_never_all(labels, fraction):
+@given(
+  st.lists(st.integers(0, 4), min_size=1, max_size=120),
+  st.sampled_from([0.02, 0.1, 0.5, 1.0]),
+  st.sampled_from([1, 7, 1000]),
+)
+def test_validation_takes_some_of_each_class_and_never_all(labels, fraction, names_at_once):
   labels = np.array(labels)
-  train, validation = validation_rows(named(labels), np.arange(len(labels)), fraction)
+  with mock.patch("zsar_jax.data.index._NAMES_AT_ONCE", names_at_once):
+    train, validation = validation_rows(named(labels), np.arange(len(labels)), fraction)
   assert sorted([*train, *validation]) == list(range(len(labels)))
   for label in set(labels.tolist()):
     members = np.flatnonzero(labels == label)

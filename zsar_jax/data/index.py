@@ -30,6 +30,10 @@ from zsar_jax.errors import InputError, raise_all
 
 __all__ = ["ReadPlan", "RecordError", "VideoIndex", "open_index", "validation_rows"]
 
+_NAMES_AT_ONCE = (
+  1_000_000  # names of videos that are Python strings at the same time: ten million are gigabytes
+)
+
 
 class ReadPlan(NamedTuple):
   """Where the bytes of some frames lie: U different ones, in the order of files and offsets."""
@@ -235,7 +239,9 @@ def validation_rows(
   video gives none, and no class gives all. Both parts keep the order of `rows`.
   """
   rows = np.asarray(rows, np.int64)
-  digests = b"".join(hashlib.sha256(name.encode()).digest() for name in index.video_ids(rows))
+  parts = (rows[start : start + _NAMES_AT_ONCE] for start in range(0, len(rows), _NAMES_AT_ONCE))
+  names = (name for part in parts for name in index.video_ids(part))
+  digests = b"".join(hashlib.sha256(name.encode()).digest() for name in names)
   # Big-endian words sort as the digests do.
   words = np.frombuffer(digests, ">u8").reshape(-1, 4)
   labels = np.asarray(index.label[rows])
