@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zsar_jax.models.conv import IMPLEMENTATIONS, _frames_together, conv
+from zsar_jax.models.conv import IMPLEMENTATIONS, conv
 
 CASES = {
   "spatial": ((2, 3, 9, 7, 4), (1, 3, 3, 4, 6), (1, 2, 2), (0, 1, 1)),
@@ -177,16 +177,3 @@ def test_bad_calls_say_what_does_not_fit():
     conv(x, w, (1, 1, 1), (1, 0, 0), "fast")
   with pytest.raises(ValueError, match=r"groups=2 .* give 1, or as many as there are"):
     conv(draw((1, 6, 6, 4), 0), draw((3, 3, 2, 4), 1), (1, 1), (1, 1), groups=2)
-
-
-@pytest.mark.parametrize(("num_frames", "size", "together"), [(4, 7, 4), (8, 14, 4), (3, 23, 1), (7, 14, 1)])
-def test_weight_gradient_takes_frames_one_by_one_several_at_once_or_all(num_frames, size, together):
-  assert _frames_together(num_frames, size * size) == together
-  rng = np.random.default_rng(0)
-  x, w = (rng.standard_normal(shape, np.float32) for shape in ((num_frames, size, size, 5), (3, 3, 5, 6)))
-
-  def loss(w, impl):
-    return jnp.square(conv(x, w, (1, 1), (1, 1), impl)).sum()
-
-  expected, found = (jax.grad(loss)(w, impl) for impl in ("native", "folded_scan"))
-  np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
