@@ -30,9 +30,8 @@ from zsar_jax.errors import InputError, raise_all
 
 __all__ = ["ReadPlan", "RecordError", "VideoIndex", "open_index", "validation_rows"]
 
-_NAMES_AT_ONCE = (
-  1_000_000  # names of videos that are Python strings at the same time: ten million are gigabytes
-)
+# Names of videos that are Python strings at the same time: ten million are gigabytes.
+_NAMES_AT_ONCE = 1_000_000
 
 
 class ReadPlan(NamedTuple):

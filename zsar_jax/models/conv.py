@@ -13,10 +13,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from zsar_jax.models.weight_gradient import accumulator, taps, weight_gradient
+from zsar_jax.models.weight_gradient import Precision, accumulator, taps, weight_gradient
 
 ConvImpl = Literal["auto", "native", "folded", "folded_scan"]
-Precision = lax.Precision | str | None
 
 IMPLEMENTATIONS = ("auto", "native", "folded", "folded_scan")
 
