@@ -28,30 +28,30 @@ def draw(shape, seed):
   return jnp.asarray(np.random.default_rng(seed).standard_normal(shape, np.float32))
 
 
-def num_loops(kernel_shape, stride, x, dy):
-  """How often the loop of products runs."""
+def loop(kernel_shape, stride, x, dy):
+  """How often the loop of products runs, and the shape of what it adds up, by which the form is told."""
   jaxpr = jax.make_jaxpr(lambda x, dy: weight_gradient(x, dy, kernel_shape, stride, "highest"))(x, dy)
   (scan,) = (equation for equation in jaxpr.eqns if equation.primitive.name == "scan")
-  return scan.params["length"]
+  return scan.params["length"], scan.outvars[0].aval.shape
 
 
-# Frames and their size after padding, kernel, stride, loops.
+# Frames and their size after padding, kernel, stride, loops, shape of the sum for 5 and 6 channels.
 CASES = {
-  "small frames, all at once": (4, (9, 9), (3, 3), (1, 1), 1),
-  "small frames, some at once": (8, (16, 16), (3, 3), (1, 1), 2),
-  "frames that do not divide": (7, (16, 16), (3, 3), (1, 1), 7),
-  "large frames": (2, (36, 35), (3, 3), (1, 1), 2),
-  "large frames, a kernel that is not square": (2, (38, 37), (5, 2), (1, 1), 2),
-  "large frames, strided": (2, (67, 68), (3, 3), (2, 2), 2),
-  "columns, all at once": (2, (6, 80), (3, 1), (1, 1), 2),
-  "columns, in parts": (2, (6, 2000), (3, 1), (1, 1), 8),
-  "columns, strided": (2, (8, 1999), (3, 1), (2, 2), 4),
+  "small frames, all at once": (4, (9, 9), (3, 3), (1, 1), 1, (45, 6)),
+  "small frames, some at once": (8, (16, 16), (3, 3), (1, 1), 2, (45, 6)),
+  "frames that do not divide": (7, (16, 16), (3, 3), (1, 1), 7, (45, 6)),
+  "large frames": (2, (36, 35), (3, 3), (1, 1), 2, (15, 18)),
+  "large frames, a kernel that is not square": (2, (38, 37), (5, 2), (1, 1), 2, (10, 30)),
+  "large frames, strided": (2, (67, 68), (3, 3), (2, 2), 2, (45, 6)),
+  "columns, all at once": (2, (6, 80), (3, 1), (1, 1), 2, (3, 5, 6)),
+  "columns, in parts": (2, (6, 2000), (3, 1), (1, 1), 8, (3, 5, 6)),
+  "columns, strided": (2, (8, 1999), (3, 1), (2, 2), 4, (3, 5, 6)),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_equal_to_xlas_in_so_many_products(case):
-  num_frames, size, kernel, stride, loops = CASES[case]
+  num_frames, size, kernel, stride, *expected_loop = CASES[case]
   kernel_shape = (*kernel, 5, 6)
   out = [(n - k) // s + 1 for n, k, s in zip(size, kernel, stride, strict=True)]
   x, dy = draw((num_frames, *size, 5), 0), draw((num_frames, *out, 6), 1)
@@ -60,7 +60,7 @@ def test_equal_to_xlas_in_so_many_products(case):
     native(x, dy, kernel_shape, stride),
   )
   np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * float(jnp.abs(expected).max()))
-  assert num_loops(kernel_shape, stride, x, dy) == loops
+  assert loop(kernel_shape, stride, x, dy) == tuple(expected_loop)
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
