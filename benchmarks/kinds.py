@@ -53,6 +53,8 @@ def kind_of(instruction: Instruction | None, module: Module) -> str:
   products = [part for part in parts if module.multiply_adds(part)]
   if products:
     return _kind_of_product(products[0], instruction, module)
+  if "winograd" in scopes:  # what stands between the products is part of the convolution
+    return _kind_of_product(instruction, instruction, module)
   if "optimizer" in scopes:
     return OPTIMIZER
   opcodes = {part.opcode for part in parts} - _FREE

@@ -7,7 +7,7 @@ from typing import Any
 CHOICES = {
   "method": ("e2e", "rest"),
   "model.dtype": ("float32", "bfloat16"),
-  "model.conv_impl": ("auto", "native", "folded", "folded_scan"),
+  "model.conv_impl": ("auto", "native", "folded", "folded_scan", "winograd"),
   "model.temporal": ("transformer", "rnn", "lstm"),
   "train.warmup.optimizer": ("adam", "adamw", "sgd"),
   "train.joint.optimizer": ("adam", "adamw", "sgd"),

@@ -63,6 +63,27 @@ def test_library_calls_of_gpus_are_counted_and_named():
   assert kinds.kind_of(None, module) == kinds.UNKNOWN
 
 
+def test_what_stands_between_winograds_products_belongs_to_the_convolution():
+  import kinds
+  from hlo_text import Module
+
+  scopes = {
+    "jvp(loss)/layer1/conv/winograd": kinds.FORWARD,
+    "transpose(jvp(loss))/layer1/conv/winograd": kinds.INPUT_GRADIENT,
+    "transpose(jvp(loss))/layer1/conv/winograd/weight_gradient": kinds.WEIGHT_GRADIENT,
+    "jvp(loss)/layer1/conv": kinds.ELEMENTWISE,
+  }
+  lines = [
+    f'  %sum.{number} = f32[8]{{0}} add(%x, %x), metadata={{op_name="jit(step)/{scope}/add"}}'
+    for number, scope in enumerate(scopes)
+  ]
+  module = Module(
+    "\n".join(["ENTRY %main (x: f32[8]) -> f32[8] {", "  %x = f32[8]{0} parameter(0)", *lines, "}"])
+  )
+  for number, kind in enumerate(scopes.values()):
+    assert kinds.kind_of(module.instructions[f"sum.{number}"], module) == kind
+
+
 def test_of_what_is_sliced_only_the_slices_are_counted():
   from hlo_text import Module
 

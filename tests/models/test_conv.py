@@ -21,6 +21,7 @@ CASES = {
   "cubic, no padding": ((1, 5, 6, 5, 2), (3, 3, 3, 2, 3), (1, 1, 1), (0, 0, 0)),
   "uneven": ((1, 6, 9, 8, 2), (3, 7, 5, 2, 3), (1, 2, 3), (1, 3, 1)),
   "image": ((3, 9, 7, 4), (3, 3, 4, 6), (2, 2), (1, 1)),
+  "image, not strided": ((3, 8, 7, 4), (3, 3, 4, 6), (1, 1), (1, 1)),
   "image, column kernel": ((3, 9, 7, 4), (3, 1, 4, 6), (2, 2), (1, 0)),
   "image, row kernel": ((3, 9, 7, 4), (1, 3, 4, 6), (1, 2), (0, 1)),
   "image, pointwise": ((3, 9, 7, 4), (1, 1, 4, 6), (2, 2), (0, 0)),
@@ -85,7 +86,7 @@ def test_folding_agrees_on_any_geometry(data):
     np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("impl", ["folded", "folded_scan"])
+@pytest.mark.parametrize("impl", ["folded", "folded_scan", "winograd"])
 def test_bfloat16_keeps_dtype_and_stays_near_float32(impl):
   x_shape, w_shape, stride, padding = CASES["cubic"]
   x, w = draw(x_shape, 0), draw(w_shape, 1)
@@ -100,7 +101,7 @@ def test_bfloat16_keeps_dtype_and_stays_near_float32(impl):
     assert float(jnp.linalg.norm(a.astype(jnp.float32) - b) / jnp.linalg.norm(b)) < 0.02
 
 
-@pytest.mark.parametrize("impl", ["folded", "folded_scan"])
+@pytest.mark.parametrize("impl", ["folded", "folded_scan", "winograd"])
 def test_float64_is_exact_to_float64(impl):
   x_shape, w_shape, stride, padding = CASES["cubic"]
   with jax.enable_x64(True):
@@ -165,6 +166,34 @@ def test_auto_is_xlas_own_off_the_cpu(monkeypatch):
   jax.clear_caches()
   assert "custom_vjp" not in primitives()
   assert "reshape" not in primitives()
+
+
+# Input and kernel, and the matrix products of the output, and of it and both gradients: Winograd's algorithm makes 16 of each.
+@pytest.mark.parametrize(
+  ("x_shape", "w_shape", "outputs", "gradients"),
+  [
+    ((32, 28, 28, 128), (3, 3, 128, 128), 16, 48),
+    ((4, 7, 7, 512), (3, 3, 512, 512), 16, 32 + 1),  # too few tiles for the weight gradient
+    ((8, 56, 56, 64), (3, 3, 64, 144), 16, 32 + 3),  # too narrow for it
+    ((2, 224, 224, 64), (3, 3, 64, 64), 0, 3),  # too narrow for so large a map
+    ((2, 8, 14, 14, 256), (1, 3, 3, 256, 576), 16, 48),
+    ((2, 8, 28, 28, 32), (1, 3, 3, 32, 64), 0, 0),
+  ],
+)
+def test_auto_takes_winograds_algorithm_where_it_gains(x_shape, w_shape, outputs, gradients):
+  dims = len(w_shape) - 2
+  stride, padding = (1,) * dims, ((0,) if dims == 3 else ()) + (1, 1)
+
+  def apply(x, w):
+    return conv(x, w, stride, padding)
+
+  def both(x, w):
+    y, pull_back = jax.vjp(apply, x, w)
+    return pull_back(y)
+
+  arguments = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (x_shape, w_shape)]
+  found = [str(jax.make_jaxpr(function)(*arguments)).count("= dot_general[") for function in (apply, both)]
+  assert found == [outputs, gradients]
 
 
 def test_bad_calls_say_what_does_not_fit():

@@ -1,26 +1,40 @@
 """Convolution of images and clips, channels last: one function, its implementation chosen by backend.
 
 XLA's own convolutions are right for accelerators. On CPUs its 3-D convolutions, and above all their weight gradients, are many
-times slower than the same mathematics written as 2-D convolutions and matrix products, which is what "folded" does.
+times slower than the same mathematics written as 2-D convolutions and matrix products, which is what "folded" does; and 3 x 3 ones of
+many channels need fewer multiplications than it makes (`winograd.py`).
 """
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from zsar_jax.models import winograd
 from zsar_jax.models.weight_gradient import Precision, accumulator, taps, weight_gradient
 
-ConvImpl = Literal["auto", "native", "folded", "folded_scan"]
+ConvImpl = Literal["auto", "native", "folded", "folded_scan", "winograd"]
 
-IMPLEMENTATIONS = ("auto", "native", "folded", "folded_scan")
+IMPLEMENTATIONS = ("auto", "native", "folded", "folded_scan", "winograd")
 
 # On CPUs, spatial kernels with at least this many weights per tap (Cin x Cout) take the hand-written weight gradient.
 SCAN_MIN_CHANNEL_PRODUCT = 4096
+# Kernels with at least this many weights per tap gain from Winograd's algorithm in all passes; weight gradients need so many tiles, too.
+# With fewer, it moves more than it computes: maps of at most so many positions still gain, weight gradients do not.
+TILED_MIN_CHANNEL_PRODUCT = 16384
+TILED_MIN_TILES = 128
+TILED_MAX_POSITIONS = 4096
+
+
+class _ByTiles(NamedTuple):
+  """Which passes of a 2-D convolution are computed by Winograd's algorithm."""
+
+  outputs: bool  # and input gradients
+  weight_gradients: bool
 
 
 @jax.named_scope("conv")
@@ -41,7 +55,8 @@ def conv(
     stride: step along (T,) H, W.
     padding: zeros added on both sides of (T,) H, W.
     impl: "native" is XLA's convolution; "folded" writes a 3-D one as 2-D; "folded_scan" also has its own weight gradient;
-      "auto" takes "native" on accelerators and one of the folded forms on CPUs.
+      "winograd" also computes 3 x 3 ones of stride 1, in 32 or 64 bits, by Winograd's algorithm, whose rounding differs;
+      "auto" takes "native" on accelerators and one of the others on CPUs.
     precision: of the products, as in `jax.lax`.
     groups: 1, or Cin = Cout for a depthwise convolution of images, where each channel meets one kernel of its own.
 
@@ -53,13 +68,12 @@ def conv(
   """
   stride, padding = tuple(stride), tuple(padding)
   _check(x, w, stride, padding, impl, groups)
-  if impl == "auto":
-    impl = _choose(w)
-  if impl == "native":
+  chosen = _choose(w) if impl == "auto" else impl
+  if chosen == "native":
     return _native(x, w, stride, padding, precision, groups)
   if groups > 1:
     return _depthwise(x, w, stride, padding)
-  conv2d = _conv2d_scan if impl == "folded_scan" else _native
+  conv2d = _native if chosen == "folded" else partial(_conv2d, impl)
   if w.ndim == 5:
     return _folded_3d(conv2d, x, w, stride, padding, precision)
   return _folded_2d(conv2d, x, w, stride, padding, precision)
@@ -96,6 +110,17 @@ def _choose(w) -> ConvImpl:
   *_, kh, kw, c_in, c_out = w.shape
   temporal = w.ndim == 5 and (kh, kw) == (1, 1)
   return "folded_scan" if temporal or c_in * c_out >= SCAN_MIN_CHANNEL_PRODUCT else "folded"
+
+
+def _passes_by_tiles(impl, x, w, stride, padding) -> _ByTiles:
+  if impl == "folded_scan" or not winograd.applies(x, w.shape, stride, padding):
+    return _ByTiles(False, False)
+  if impl == "winograd":
+    return _ByTiles(True, True)
+  positions = x.shape[1] * x.shape[2]
+  if w.shape[2] * w.shape[3] >= TILED_MIN_CHANNEL_PRODUCT:
+    return _ByTiles(True, len(x) * positions >= 4 * TILED_MIN_TILES)
+  return _ByTiles(positions <= TILED_MAX_POSITIONS, False)
 
 
 def _native(x, w, stride, padding, precision, groups=1):
@@ -153,24 +178,35 @@ def _folded_3d(conv2d, x, w, stride, padding, precision):
   return total.reshape(x.shape[0], t_out, *total.shape[1:])
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _conv2d_scan(x, w, stride, padding, precision):
-  """2-D convolution whose weight gradient is written as matrix products."""
+def _conv2d(impl, x, w, stride, padding, precision):
+  """2-D convolution with gradients of our own."""
+  by_tiles = _passes_by_tiles(impl, x, w, stride, padding)
+  return _with_gradients(x, w, stride, padding, precision, by_tiles)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4, 5))
+def _with_gradients(x, w, stride, padding, precision, by_tiles):
+  if by_tiles.outputs:
+    return winograd.convolve(x, w, padding, precision)
   return _native(x, w, stride, padding, precision)
 
 
-def _conv2d_scan_fwd(x, w, stride, padding, precision):
-  return _native(x, w, stride, padding, precision), (x, w)
+def _forward(x, w, stride, padding, precision, by_tiles):
+  return _with_gradients(x, w, stride, padding, precision, by_tiles), (x, w)
 
 
-def _conv2d_scan_bwd(stride, padding, precision, residuals, dy):
+def _backward(stride, padding, precision, by_tiles, residuals, dy):
   x, w = residuals
-  _, input_gradient = jax.vjp(lambda x: _native(x, w, stride, padding, precision), x)
-  dx = input_gradient(dy)
+  if by_tiles.outputs:
+    dx = winograd.input_gradient(dy, w, padding, precision)
+  else:
+    (dx,) = jax.vjp(lambda x: _native(x, w, stride, padding, precision), x)[1](dy)
   # One after the other: side by side, as XLA would run them, they take each other's cores and caches.
   x, dy, dx = lax.optimization_barrier((x, dy, dx))
+  if by_tiles.weight_gradients:
+    return dx, winograd.weight_gradient(x, dy, padding, precision)
   x = jnp.pad(x, ((0, 0), *((p, p) for p in padding), (0, 0)))
-  return *dx, weight_gradient(x, dy, w.shape, stride, precision).astype(w.dtype)
+  return dx, weight_gradient(x, dy, w.shape, stride, precision).astype(w.dtype)
 
 
-_conv2d_scan.defvjp(_conv2d_scan_fwd, _conv2d_scan_bwd)
+_with_gradients.defvjp(_forward, _backward)

@@ -39,7 +39,7 @@ def weight_gradient(
   frames_that_fit = MAX_POSITIONS // (dy.shape[1] * dy.shape[2])
   if frames_that_fit < 2 and tuple(stride) == (1, 1):
     return _of_large_frames(x, dy, kernel_shape, precision)
-  frames = _largest_divisor(len(x), frames_that_fit)
+  frames = largest_divisor(len(x), frames_that_fit)
   return _of_patches(x, dy, kernel_shape, stride, precision, frames)
 
 
@@ -61,14 +61,14 @@ def _of_columns(x, dy, kernel_shape, stride, precision):
   kh, _, c_in, c_out = kernel_shape
   (sh, sw), (h, w) = stride, dy.shape[1:3]
   x = x[:, :, : sw * (w - 1) + 1 : sw]
-  width = _largest_divisor(w, MAX_CHUNK // x.shape[1])
+  width = largest_divisor(w, MAX_CHUNK // x.shape[1])
 
   def add_chunk(total, chunk):
     frame, column = chunk // (w // width), chunk % (w // width) * width
     x1, dy1 = (
       lax.dynamic_slice(a, (frame, 0, column, 0), (1, a.shape[1], width, a.shape[3]))[0] for a in (x, dy)
     )
-    products = [_product(x1[i : i + sh * (h - 1) + 1 : sh], dy1, precision) for i in range(kh)]
+    products = [product(x1[i : i + sh * (h - 1) + 1 : sh], dy1, precision) for i in range(kh)]
     return total + jnp.stack(products), None
 
   start = jnp.zeros((kh, c_in, c_out), accumulator(x))
@@ -77,19 +77,20 @@ def _of_columns(x, dy, kernel_shape, stride, precision):
 
 
 def _of_large_frames(x, dy, kernel_shape, precision):
-  """Stride 1, frame by frame: one product of frames shifted along W and gradients shifted along H holds every kernel position."""
+  """Stride 1, frame by frame: frames shifted along W, joined, meet the gradients in one product for each row of the kernel."""
   kh, kw, c_in, c_out = kernel_shape
-  width = dy.shape[2]
+  height, width = dy.shape[1:3]
 
-  def add_frame(total, frame):
+  def add_frame(totals, frame):
     x1, dy1 = frame
-    shifted_x = jnp.concatenate([x1[:, j : j + width] for j in range(kw)], -1)
-    shifted_dy = jnp.concatenate([jnp.pad(dy1, ((i, kh - 1 - i), (0, 0), (0, 0))) for i in range(kh)], -1)
-    return total + _product(shifted_x, shifted_dy, precision), None
+    shifted = jnp.concatenate([x1[:, j : j + width] for j in range(kw)], -1)
+    # The gradient first: the other way round XLA's products are slower.
+    products = [product(dy1, shifted[i : i + height], precision) for i in range(kh)]
+    return [total + one for total, one in zip(totals, products, strict=True)], None
 
-  start = jnp.zeros((kw * c_in, kh * c_out), accumulator(x))
-  total, _ = lax.scan(add_frame, start, (x, dy))
-  return total.reshape(kw, c_in, kh, c_out).transpose(2, 0, 1, 3)
+  start = [jnp.zeros((c_out, kw * c_in), accumulator(x))] * kh
+  totals, _ = lax.scan(add_frame, start, (x, dy))
+  return jnp.stack(totals).reshape(kh, c_out, kw, c_in).transpose(0, 2, 3, 1)
 
 
 def _of_patches(x, dy, kernel_shape, stride, precision, frames):
@@ -99,20 +100,20 @@ def _of_patches(x, dy, kernel_shape, stride, precision, frames):
   def add_frames(total, chunk):
     x1, dy1 = chunk
     patches = jnp.concatenate(taps(x1, kernel_shape, stride, dy.shape[1:3]), -1)
-    return total + _product(patches, dy1, precision), None
+    return total + product(patches, dy1, precision), None
 
   start = jnp.zeros((kh * kw * c_in, c_out), accumulator(x))
   total, _ = lax.scan(add_frames, start, [a.reshape(-1, frames, *a.shape[1:]) for a in (x, dy)])
   return total.reshape(kernel_shape)
 
 
-def _product(a, b, precision):
+def product(a, b, precision):
   """[...,I] x [...,J] -> [I,J]."""
   a, b = (side.reshape(-1, side.shape[-1]) for side in (a, b))
   contracted = (((0,), (0,)), ((), ()))
   return lax.dot_general(a, b, contracted, precision=precision, preferred_element_type=accumulator(a))
 
 
-def _largest_divisor(number: int, most: int) -> int:
+def largest_divisor(number: int, most: int) -> int:
   """Of `number`, at most `most`; 1 where that is less."""
   return next((n for n in range(min(number, most), 0, -1) if number % n == 0), 1)
