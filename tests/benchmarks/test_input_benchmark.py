@@ -269,4 +269,4 @@ def test_command_compares_the_variants(tmp_path):
   assert len(rows) == 10
   assert all(row["cheaper"] > 0 and row["clips_per_second"] > 0 and 25 < row["psnr"] < 50 for row in rows)
   assert rows[0]["cheaper"] == rows[0]["predicted"] == 1
-  assert "112 of 256 read as 128, quality 90" in done.stdout
+  assert "112 of 256 read as 128, quality 85" in done.stdout

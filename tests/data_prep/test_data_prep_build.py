@@ -53,7 +53,7 @@ def test_again_resumes_and_other_options_are_refused(videos, tmp_path, capsys):
   assert "0 decoded" in capsys.readouterr().out
   assert main(arguments(videos, tmp_path / "out", "--jpeg_quality", "50")) == 2
   error = capsys.readouterr().err
-  assert "jpeg_quality: 90 there, 50 asked for" in error
+  assert "jpeg_quality: 85 there, 50 asked for" in error
   assert len(error.splitlines()) < 24
 
 
@@ -106,7 +106,7 @@ def test_an_out_that_cannot_be_is_told_before_anything_is_listed(videos, tmp_pat
   captured = capsys.readouterr()
   assert captured.out == ""
   assert "--fps: None there, 5.0 asked for" in captured.err
-  assert "--jpeg_quality: 90 there, 95 asked for" in captured.err
+  assert "--jpeg_quality: 85 there, 95 asked for" in captured.err
 
 
 def test_what_cannot_be_read_is_not_told_as_writing(tmp_path, capsys):
