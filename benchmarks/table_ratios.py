@@ -147,7 +147,8 @@ def below_one(stored: Stored, command: str = "") -> str:
   ]
   noted = (
     " (in brackets the shares that ours and theirs reach of the rate of one large product of XLA's, measured when the run began: "
-    "above 100 % the kernels are wider than XLA's, or the machine became faster)"
+    "above 100 % fewer multiplications are made than are counted, by Winograd's algorithm, or the kernels are wider than XLA's, "
+    "or the machine became faster)"
   )
   told = f"Slower than what they are compared with, and why{noted if any_notes else ''}:"
   return "\n".join([wrapped(told), "", *lines]) if lines else ""
