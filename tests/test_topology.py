@@ -196,10 +196,10 @@ def test_what_a_host_reads():
   """The README's own measurements come back."""
   keys = {"data.short_side": "128", "data.crop": "112", "data.num_frames": "16"}
   config = configs.load(str(CONFIGS / "demo.py"), keys)
-  feed = scale.input_report(config, make_topology("h200", 16), 2 * 1004.32)
-  assert feed["clips_per_second"] == pytest.approx(1004.32)
+  feed = scale.input_report(config, make_topology("h200", 16), 2 * 652.98)
+  assert feed["clips_per_second"] == pytest.approx(652.98)
   assert feed["cores"] == pytest.approx(2)
-  assert feed["bytes_per_second"] == pytest.approx(1004.32 * 16 * 7299)
+  assert feed["bytes_per_second"] == pytest.approx(652.98 * 16 * 5121)
   features = configs.load(
     str(CONFIGS / "demo.py"), {"model.backbone": "features", "model.num_features": "32"}
   )

@@ -19,8 +19,8 @@ from zsar_jax.topology import (
 # XLA for GPUs joins what can be added up together into exchanges of this size.
 COMBINED_BYTES = 30 * 2**20
 # Of README "Input": CPU seconds and stored bytes of a frame whose short side has so many pixels, on 2 cores of one machine.
-FRAME_SECONDS = {128: 1 / (502.16 * 16), 256: 1 / (200.02 * 16)}
-FRAME_BYTES = {128: 7299, 256: 20652}
+FRAME_SECONDS = {128: 1 / (326.49 * 16), 256: 1 / (147.92 * 16)}
+FRAME_BYTES = {128: 5121, 256: 14462}
 INPUT_SOURCE = (
   "measured with 2 CPU cores on generated video (docs/performance.md), in between and beyond by pixels"
 )
