@@ -7,11 +7,11 @@ variant of records goes through zsar_jax.data.pipeline on all cores; one of H.26
 the picture that is handed over, before it is cropped, against the source frame resized alike: how much the form of storage loses.
 
 Floor, told for each variant before it is measured: the bytes of its 16 frames, and the pixels of its crops. Prediction: a clip of
-records takes 7 ns for a byte (Huffman codes; those outside the crop are decoded too), 2.5 ns for a pixel handed over (transform,
-colours and two copies) and 25 us for a frame. So against quality 85, the default, 90 makes a clip of 224 pixels 1.17 times dearer and
-95 1.35 times; a larger short side than the crop needs costs its bytes; scaled decoding saves no Huffman codes, so
-records of 256 pixels cost clips of 112 about twice what records of 128 do. The rates are of one machine: what is compared is `cheaper`,
-the CPU time of the base (the first variant of each crop) over the variant's, with `predicted`. For H.264 nothing is predicted.
+records takes 7 ns for a byte (Huffman codes; those outside the crop are decoded too), 2.5 ns for a pixel handed over (transform, colours
+and two copies) and 25 us for a frame. So against quality 85, the default, 90 makes a clip of 224 pixels 1.17 times dearer and 95 1.35
+times; a larger short side than the crop needs costs its bytes; scaled decoding saves no Huffman codes, so records of 256 pixels cost
+clips of 112 about twice what records of 128 do. The rates are of one machine: what is compared is `cheaper`, the CPU time of the base
+(the first variant of each crop) over the variant's, with `predicted`. For H.264 nothing is predicted.
 """
 
 import argparse

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from zsar_jax.models.weight_gradient import Precision, largest_divisor, product
+from zsar_jax.models.weight_gradient import Precision, largest_divisor, product, taps
 
 # Numbers of tiles before and after the products that are held at once (256 MB in float32), four times the input and the output.
 MAX_HELD = 2**26
@@ -39,7 +39,7 @@ def convolve(
     padding: zeros on both sides of H and W, 0 to 2.
     precision: of the products.
   """
-  return _by_tiles(x, transformed_kernel(w), padding, 0, precision)
+  return _by_tiles(x, _transformed_kernel(w), padding, 0, precision)
 
 
 @jax.named_scope("winograd")
@@ -51,7 +51,7 @@ def input_gradient(
 ) -> Float[Array, "N H W C"]:
   """That of `convolve`: the convolution of dy with the kernel turned by 180 degrees, from D to C channels."""
   turned = (3, 1, 2, 0)  # the transformed kernel of a turned one is the same products in another order
-  kernel = transformed_kernel(w)
+  kernel = _transformed_kernel(w)
   grid = [[kernel[i][j] for j in turned] for i in turned]
   return _by_tiles(dy, grid, [2 - p for p in padding], 1, precision)
 
@@ -86,7 +86,7 @@ def weight_gradient(
   return jnp.stack([jnp.stack(row) for row in _both_ways(_of_kernel_gradients, totals)])
 
 
-def transformed_kernel(w: Float[Array, "3 3 C D"]) -> Grid:
+def _transformed_kernel(w: Float[Array, "3 3 C D"]) -> Grid:
   """G w G^T: 4 x 4 arrays [C,D]."""
   return _both_ways(_of_kernels, [[w[i, j] for j in range(3)] for i in range(3)])
 
@@ -129,8 +129,8 @@ def _padded(x, padding, tiles):
 
 def _views(x, size: int, tiles: tuple[int, int]) -> Grid:
   """The numbers at each place of all tiles of size x size, two apart: size x size arrays [N, tiles, tiles, channels]."""
-  height, width = (2 * t - 1 for t in tiles)
-  return [[x[:, i : i + height : 2, j : j + width : 2] for j in range(size)] for i in range(size)]
+  views = taps(x, (size, size), (2, 2), tiles)
+  return [views[row : row + size] for row in range(0, size * size, size)]
 
 
 def _both_ways(along: Callable[..., tuple], grid: Grid) -> Grid:
