@@ -168,21 +168,25 @@ def test_auto_is_xlas_own_off_the_cpu(monkeypatch):
   assert "reshape" not in primitives()
 
 
-# Input and kernel, and the matrix products of the output, and of it and both gradients: Winograd's algorithm makes 16 of each.
+# Input and kernel, and the matrix products of the output, and of it and both gradients: Winograd's algorithm makes 16 of each by tiles,
+# and 4 of a weight gradient by rows.
 @pytest.mark.parametrize(
   ("x_shape", "w_shape", "outputs", "gradients"),
   [
     ((32, 28, 28, 128), (3, 3, 128, 128), 16, 48),
-    ((4, 7, 7, 512), (3, 3, 512, 512), 16, 32 + 1),  # too few tiles for the weight gradient
-    ((8, 56, 56, 64), (3, 3, 64, 144), 16, 32 + 3),  # too narrow for it
-    ((2, 224, 224, 64), (3, 3, 64, 64), 0, 3),  # too narrow for so large a map
+    ((4, 7, 7, 512), (3, 3, 512, 512), 16, 32 + 1),  # too few positions for the weight gradient
+    ((8, 56, 56, 64), (3, 3, 64, 144), 16, 32 + 4),  # too narrow for it by tiles
+    ((2, 224, 224, 64), (3, 3, 64, 64), 0, 4),  # too narrow for so large a map
     ((2, 8, 14, 14, 256), (1, 3, 3, 256, 576), 16, 48),
     ((2, 8, 28, 28, 32), (1, 3, 3, 32, 64), 0, 0),
+    ((2, 8, 28, 28, 288), (3, 1, 1, 288, 128), 0, 4),
+    ((2, 16, 28, 28, 45), (3, 1, 1, 45, 64), 0, 3),  # too narrow by rows
+    ((2, 8, 28, 28, 288), (2, 1, 1, 288, 128), 0, 2),
   ],
 )
 def test_auto_takes_winograds_algorithm_where_it_gains(x_shape, w_shape, outputs, gradients):
   dims = len(w_shape) - 2
-  stride, padding = (1,) * dims, ((0,) if dims == 3 else ()) + (1, 1)
+  stride, padding = (1,) * dims, [int(k == 3) for k in w_shape[:dims]]
 
   def apply(x, w):
     return conv(x, w, stride, padding)

@@ -22,16 +22,18 @@ def native(x, w, padding):
 
 
 def three_passes(x, w, dy, padding):
-  """[output, gradient by x, gradient by w], of ours and of XLA's."""
+  """[output, gradient by x, gradient by w, that by rows], of ours and of XLA's."""
 
   def run(x, w, dy):
     ours = [
       winograd.convolve(x, w, padding, "highest"),
       winograd.input_gradient(dy, w, padding, "highest"),
       winograd.weight_gradient(x, dy, padding, "highest"),
+      winograd.weight_gradient_by_rows(x, dy, 3, padding, "highest"),
     ]
     y, pull_back = jax.vjp(lambda x, w: native(x, w, padding), x, w)
-    return ours, [y, *pull_back(dy)]
+    dx, dw = pull_back(dy)
+    return ours, [y, dx, dw, dw]
 
   return jax.jit(run)(x, w, dy)
 
@@ -51,6 +53,7 @@ def test_one_tile_by_hand():
   assert winograd.input_gradient(dy, w, (0, 0), None)[0, ..., 0].tolist() == by_input
   by_weight = [[34, 44, 54], [74, 84, 94], [114, 124, 134]]
   assert winograd.weight_gradient(x, dy, (0, 0), None)[..., 0, 0].tolist() == by_weight
+  assert winograd.weight_gradient_by_rows(x, dy, 3, (0, 0), None)[..., 0, 0].tolist() == by_weight
 
 
 @pytest.mark.parametrize("held", [winograd.MAX_HELD, 1])
@@ -59,6 +62,7 @@ def test_one_tile_by_hand():
 )
 def test_equal_to_xlas(size, padding, held, monkeypatch):
   monkeypatch.setattr(winograd, "MAX_HELD", held)
+  monkeypatch.setattr(winograd, "ROWS_POSITIONS", held)
   x, w = draw((4, *size, 3), 0), draw((3, 3, 3, 5), 1)
   ours, theirs = three_passes(x, w, gradient_like(x, w, padding), padding)
   for found, expected in zip(ours, theirs, strict=True):
@@ -92,6 +96,37 @@ def test_rounding_stays_near_that_of_sums():
     )
     assert ours < 1e-6
     assert ours < 10 * xlas
+
+
+@pytest.mark.parametrize("kernel_width", [1, 2, 5])
+@pytest.mark.parametrize("positions", [1, 24, 4096])
+def test_by_rows_of_any_width(kernel_width, positions, monkeypatch):
+  """Also a clip's frames in place of rows, as temporal kernels have them; and an odd number of rows."""
+  monkeypatch.setattr(winograd, "ROWS_POSITIONS", positions)
+  x, w = draw((2, 7, 12, 3), 0), draw((3, kernel_width, 3, 5), 1)
+  padding = (1, kernel_width // 2)
+  y, pull_back = jax.vjp(lambda w: native(x, w, padding), w)
+  dy = draw(y.shape, 2)
+  found = winograd.weight_gradient_by_rows(x, dy, kernel_width, padding, "highest")
+  (expected,) = pull_back(dy)
+  np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * float(jnp.abs(expected).max()))
+
+
+@pytest.mark.parametrize(
+  ("positions", "parts"),
+  [
+    (4096, 1),
+    (48, 2),  # two frames in each
+    (12, 8),  # half of one: 6 rows of 2 columns
+  ],
+)
+def test_rows_go_by_parts_of_about_so_many_positions(positions, parts, monkeypatch):
+  monkeypatch.setattr(winograd, "ROWS_POSITIONS", positions)
+  x, dy = draw((4, 6, 4, 3), 0), draw((4, 6, 4, 5), 1)
+  text = jax.make_jaxpr(lambda x, dy: winograd.weight_gradient_by_rows(x, dy, 3, (1, 1), None))(x, dy)
+  (scan,) = (equation for equation in text.eqns if equation.primitive.name == "scan")
+  assert scan.params["length"] == parts
+  assert str(text).count("dot_general[") == 4
 
 
 def test_sixteen_products_for_four_outputs():

@@ -21,20 +21,22 @@ ConvImpl = Literal["auto", "native", "folded", "folded_scan", "winograd"]
 
 IMPLEMENTATIONS = ("auto", "native", "folded", "folded_scan", "winograd")
 
-# On CPUs, spatial kernels with at least this many weights per tap (Cin x Cout) take the hand-written weight gradient.
+# On CPUs, spatial kernels with at least this many weights per tap (Cin x Cout) take the hand-written weight gradient, and temporal ones
+# Winograd's.
 SCAN_MIN_CHANNEL_PRODUCT = 4096
-# Kernels with at least this many weights per tap gain from Winograd's algorithm in all passes; weight gradients need so many tiles, too.
-# With fewer, it moves more than it computes: maps of at most so many positions still gain, weight gradients do not.
+# Kernels with at least this many weights per tap gain from Winograd's algorithm by tiles in all passes. With fewer, tiles move more than
+# they save: maps of at most so many positions still gain, weight gradients gain more by rows.
 TILED_MIN_CHANNEL_PRODUCT = 16384
-TILED_MIN_TILES = 128
 TILED_MAX_POSITIONS = 4096
+# Weight gradients over fewer positions are plain sums, for Winograd's algorithm has more sums to read and write.
+WINOGRAD_MIN_POSITIONS = 512
 
 
-class _ByTiles(NamedTuple):
-  """Which passes of a 2-D convolution are computed by Winograd's algorithm."""
+class _Ways(NamedTuple):
+  """How the passes of a 2-D convolution are computed."""
 
-  outputs: bool  # and input gradients
-  weight_gradients: bool
+  tiled: bool  # outputs and input gradients, by Winograd's algorithm
+  weight_gradient: Literal["sums", "rows", "tiles"]  # the latter two by Winograd's algorithm
 
 
 @jax.named_scope("conv")
@@ -112,15 +114,20 @@ def _choose(w) -> ConvImpl:
   return "folded_scan" if temporal or c_in * c_out >= SCAN_MIN_CHANNEL_PRODUCT else "folded"
 
 
-def _passes_by_tiles(impl, x, w, stride, padding) -> _ByTiles:
-  if impl == "folded_scan" or not winograd.applies(x, w.shape, stride, padding):
-    return _ByTiles(False, False)
+def _ways(impl, x, w, stride, padding) -> _Ways:
+  tiles = winograd.applies(x, w.shape, stride, padding)
+  if impl == "folded_scan" or not winograd.applies_by_rows(x, w.shape, stride):
+    return _Ways(False, "sums")
   if impl == "winograd":
-    return _ByTiles(True, True)
+    return _Ways(tiles, "tiles" if tiles else "rows")
   positions = x.shape[1] * x.shape[2]
-  if w.shape[2] * w.shape[3] >= TILED_MIN_CHANNEL_PRODUCT:
-    return _ByTiles(True, len(x) * positions >= 4 * TILED_MIN_TILES)
-  return _ByTiles(positions <= TILED_MAX_POSITIONS, False)
+  channel_product = w.shape[2] * w.shape[3]
+  many_channels = channel_product >= TILED_MIN_CHANNEL_PRODUCT
+  enough = len(x) * positions >= WINOGRAD_MIN_POSITIONS and channel_product >= SCAN_MIN_CHANNEL_PRODUCT
+  return _Ways(
+    tiles and (many_channels or positions <= TILED_MAX_POSITIONS),
+    "sums" if not enough else "tiles" if tiles and many_channels else "rows",
+  )
 
 
 def _native(x, w, stride, padding, precision, groups=1):
@@ -180,31 +187,32 @@ def _folded_3d(conv2d, x, w, stride, padding, precision):
 
 def _conv2d(impl, x, w, stride, padding, precision):
   """2-D convolution with gradients of our own."""
-  by_tiles = _passes_by_tiles(impl, x, w, stride, padding)
-  return _with_gradients(x, w, stride, padding, precision, by_tiles)
+  return _with_gradients(x, w, stride, padding, precision, _ways(impl, x, w, stride, padding))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4, 5))
-def _with_gradients(x, w, stride, padding, precision, by_tiles):
-  if by_tiles.outputs:
+def _with_gradients(x, w, stride, padding, precision, ways):
+  if ways.tiled:
     return winograd.convolve(x, w, padding, precision)
   return _native(x, w, stride, padding, precision)
 
 
-def _forward(x, w, stride, padding, precision, by_tiles):
-  return _with_gradients(x, w, stride, padding, precision, by_tiles), (x, w)
+def _forward(x, w, stride, padding, precision, ways):
+  return _with_gradients(x, w, stride, padding, precision, ways), (x, w)
 
 
-def _backward(stride, padding, precision, by_tiles, residuals, dy):
+def _backward(stride, padding, precision, ways, residuals, dy):
   x, w = residuals
-  if by_tiles.outputs:
+  if ways.tiled:
     dx = winograd.input_gradient(dy, w, padding, precision)
   else:
     (dx,) = jax.vjp(lambda x: _native(x, w, stride, padding, precision), x)[1](dy)
   # One after the other: side by side, as XLA would run them, they take each other's cores and caches.
   x, dy, dx = lax.optimization_barrier((x, dy, dx))
-  if by_tiles.weight_gradients:
+  if ways.weight_gradient == "tiles":
     return dx, winograd.weight_gradient(x, dy, padding, precision)
+  if ways.weight_gradient == "rows":
+    return dx, winograd.weight_gradient_by_rows(x, dy, w.shape[1], padding, precision)
   x = jnp.pad(x, ((0, 0), *((p, p) for p in padding), (0, 0)))
   return dx, weight_gradient(x, dy, w.shape, stride, precision).astype(w.dtype)
 

@@ -12,18 +12,24 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from zsar_jax.models.weight_gradient import Precision, largest_divisor, product, taps
+from zsar_jax.models.weight_gradient import Precision, largest_divisor, nearest_divisor, product, taps
 
 # Numbers of tiles before and after the products that are held at once (256 MB in float32), four times the input and the output.
 MAX_HELD = 2**26
+# Output positions of one product by rows, about.
+ROWS_POSITIONS = 4096
 
 Grid = Sequence[Sequence[Any]]  # of arrays of one shape
 
 
 def applies(x: Any, kernel_shape: Sequence[int], stride: Sequence[int], padding: Sequence[int]) -> bool:
-  """Whether a 2-D convolution can be computed so: numbers of 16 bits would lose too much in the sums before the products."""
-  wide = jnp.finfo(x.dtype).bits >= 32
-  return wide and (tuple(kernel_shape[:2]), tuple(stride)) == ((3, 3), (1, 1)) and max(padding) <= 2
+  """Whether a 2-D convolution can be computed by tiles."""
+  return applies_by_rows(x, kernel_shape, stride) and kernel_shape[1] == 3 and max(padding) <= 2
+
+
+def applies_by_rows(x: Any, kernel_shape: Sequence[int], stride: Sequence[int]) -> bool:
+  """Whether its weight gradient can be, by rows: numbers of 16 bits would lose too much in the sums before the products."""
+  return jnp.finfo(x.dtype).bits >= 32 and (kernel_shape[0], tuple(stride)) == (3, (1, 1))
 
 
 @jax.named_scope("winograd")
@@ -67,14 +73,13 @@ def weight_gradient(
   """That of `convolve`: 16 products of transformed inputs and transformed output gradients, then back to 3 x 3."""
   c_in, c_out = x.shape[-1], dy.shape[-1]
   tiles = _num_tiles(dy.shape[1:3])
-  x = _padded(x, padding, tiles)
-  dy = jnp.pad(dy, ((0, 0), *((0, 2 * t - n) for t, n in zip(tiles, dy.shape[1:3], strict=True)), (0, 0)))
+  ends = [(0, 2 * t - n) for t, n in zip(tiles, dy.shape[1:3], strict=True)]
   frames = _frames_at_once(len(x), tiles, c_in + c_out)
 
   def add_frames(totals, chunk):
     x1, dy1 = chunk
-    inputs = _both_ways(_of_inputs, _views(x1, 4, tiles))
-    gradients = _both_ways(_of_output_gradients, _views(dy1, 2, tiles))
+    inputs = _both_ways(_of_inputs, _views(_padded(x1, padding, tiles), 4, tiles))
+    gradients = _both_ways(_of_output_gradients, _views(jnp.pad(dy1, ((0, 0), *ends, (0, 0))), 2, tiles))
     return [
       [total + product(a, b, precision) for total, a, b in zip(*rows, strict=True)]
       for rows in zip(totals, inputs, gradients, strict=True)
@@ -84,6 +89,52 @@ def weight_gradient(
   chunks = [a.reshape(-1, frames, *a.shape[1:]) for a in (x, dy)]
   totals, _ = lax.scan(add_frames, start, chunks)
   return jnp.stack([jnp.stack(row) for row in _both_ways(_of_kernel_gradients, totals)])
+
+
+@jax.named_scope("winograd")
+@jax.named_scope("weight_gradient")
+def weight_gradient_by_rows(
+  x: Float[Array, "N H W C"],
+  dy: Float[Array, "N H2 W2 D"],
+  kernel_width: int,
+  padding: Sequence[int],
+  precision: Precision,
+) -> Float[Array, "3 k C D"]:
+  """That of a convolution of stride 1 and a kernel (3,k), by pairs of output rows: 4 products where sums have 6.
+
+  What is transformed is twice the input and the gradient, where tiles have four times, and stays in cache.
+
+  Args:
+    padding: zeros on both sides of H and W.
+  """
+  height, out_width, c_in, c_out = *dy.shape[1:3], x.shape[-1], dy.shape[-1]
+  pairs = -(-height // 2)
+  width = nearest_divisor(out_width, ROWS_POSITIONS // (2 * pairs))
+  frames = largest_divisor(len(x), ROWS_POSITIONS // (2 * pairs * width))
+  rows, columns = (padding[0], 2 * pairs + 2 - x.shape[1] - padding[0]), (padding[1], padding[1])
+  if width < out_width:  # parts of frames overlap, so that only whole ones can be padded in the loop
+    x, columns = jnp.pad(x, ((0, 0), (0, 0), columns, (0, 0))), (0, 0)
+
+  def add_part(totals, part):
+    frame, column = part // (out_width // width) * frames, part % (out_width // width) * width
+    x1, dy1 = (
+      lax.dynamic_slice_in_dim(lax.dynamic_slice_in_dim(a, frame, frames), column, a.shape[2] - out_width + width, 2)
+      for a in (x, dy)
+    )  # fmt: skip
+    x1 = jnp.pad(x1, ((0, 0), rows, columns, (0, 0)))
+    dy1 = jnp.pad(dy1, ((0, 0), (0, 2 * pairs - height), (0, 0), (0, 0)))
+    shifted = jnp.concatenate([x1[:, :, j : j + width] for j in range(kernel_width)], -1)
+    inputs = _of_inputs(*(shifted[:, i : i + 2 * pairs - 1 : 2] for i in range(4)))
+    gradients = _of_output_gradients(dy1[:, ::2], dy1[:, 1::2])
+    # The gradient first: the other way round XLA's products are slower.
+    return [
+      total + product(b, a, precision) for total, a, b in zip(totals, inputs, gradients, strict=True)
+    ], None
+
+  start = [jnp.zeros((c_out, kernel_width * c_in), x.dtype)] * 4
+  totals, _ = lax.scan(add_part, start, jnp.arange(len(x) // frames * (out_width // width)))
+  rows_of_kernel = jnp.stack(_of_kernel_gradients(*totals))
+  return rows_of_kernel.reshape(3, c_out, kernel_width, c_in).transpose(0, 2, 3, 1)
 
 
 def _transformed_kernel(w: Float[Array, "3 3 C D"]) -> Grid:
@@ -96,10 +147,9 @@ def _by_tiles(x, kernel: Grid, padding, contracted: int, precision: Precision):
   out_hw = tuple(n + 2 * p - 2 for n, p in zip(x.shape[1:3], padding, strict=True))
   tiles = _num_tiles(out_hw)
   frames = _frames_at_once(len(x), tiles, sum(kernel[0][0].shape))
-  x = _padded(x, padding, tiles)
 
   def some_frames(x1):
-    inputs = _both_ways(_of_inputs, _views(x1, 4, tiles))
+    inputs = _both_ways(_of_inputs, _views(_padded(x1, padding, tiles), 4, tiles))
     products = [
       [lax.dot_general(a, b, (((3,), (contracted,)), ((), ())), precision=precision) for a, b in zip(*rows, strict=True)]
       for rows in zip(inputs, kernel, strict=True)
@@ -108,8 +158,20 @@ def _by_tiles(x, kernel: Grid, padding, contracted: int, precision: Precision):
     y = jnp.stack([jnp.stack(row, 3) for row in outputs], 2)  # [frames, tiles, 2, tiles, 2, channels]
     return y.reshape(frames, 2 * tiles[0], 2 * tiles[1], -1)[:, : out_hw[0], : out_hw[1]]
 
-  y = lax.map(some_frames, x.reshape(-1, frames, *x.shape[1:]))
-  return y.reshape(-1, *y.shape[2:])
+  return _in_chunks(some_frames, x, frames)
+
+
+def _in_chunks(function: Callable[[Any], Any], x, frames: int):
+  """`function` of so many frames at once, results joined."""
+  result = jax.eval_shape(function, x[:frames])
+  # Filled with a number that only this loop has: of zeros XLA would keep one array for all loops, and copy it for each.
+  joined = jnp.full((len(x), *result.shape[1:]), x[(0,) * x.ndim], result.dtype)
+
+  def add_chunk(chunk, joined):
+    part = function(lax.dynamic_slice_in_dim(x, chunk * frames, frames))
+    return lax.dynamic_update_slice_in_dim(joined, part, chunk * frames, 0)
+
+  return lax.fori_loop(0, len(x) // frames, add_chunk, joined)
 
 
 def _num_tiles(out_hw: Sequence[int]) -> tuple[int, int]:
