@@ -14,7 +14,7 @@ FIRST_STEP_AIM = 40  # seconds
 # Why a ratio is below 1, as far as it was found out; one place for README and docs/performance.md.
 REASONS = {
   "convolutions": "probably PyTorch's convolutions (oneDNN), by wider instructions than XLA's",
-  "small layers": "training of many small layers, where, beside the convolutions, batch norm's passes over memory probably weigh most",
+  "small layers": "training of many small layers, whose passes over memory (batch norm, maxima) take as long as the convolutions or longer",
   "compiled": "probably the same convolutions of PyTorch's, with what stands between them fused as XLA fuses ours",
   "shared cores": "the clients, their uploads and the server share the cores; `predict` has them for itself",
   "few frames": "its 25 clips of 4 frames hardly share any, so there is nothing to save; the ratio is 1 but for noise",

@@ -1,12 +1,13 @@
-"""Small models for tests: values drawn with numpy, calls compiled whole. Both save hundreds of small compilations."""
+"""Small models and arrays for tests: values drawn with numpy, calls compiled whole. Both save hundreds of small compilations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.typing import DTypeLike
 
 
 def drawn(build: Callable[[], Any], seed: int = 0) -> Any:
@@ -35,6 +36,6 @@ def call(function: Callable[..., Any], model: Any, *arrays: Any) -> Any:
   )
 
 
-def normal(shape: tuple[int, ...], seed: int = 0) -> jax.Array:
-  """Standard normal float32."""
-  return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
+def normal(shape: Sequence[int], seed: int = 0, dtype: DTypeLike = jnp.float32) -> jax.Array:
+  """Standard normal numbers."""
+  return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)

@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gradients import value_and_gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from model_drawing import normal
 
 from zsar_jax.models.conv import IMPLEMENTATIONS, conv
 
@@ -45,25 +47,11 @@ def tap_by_tap(x, w, stride, padding):
   return total
 
 
-def draw(shape, seed, dtype=jnp.float32):
-  return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
-
-
-def value_and_gradients(function, x, w):
-  """[output, gradient by x, gradient by w] of a random weighting of the output."""
-
-  def run(x, w):
-    out, pull_back = jax.vjp(function, x, w)
-    return [out, *pull_back(draw(out.shape, 2, out.dtype))]
-
-  return jax.jit(run)(x, w)
-
-
 @pytest.mark.parametrize("impl", [i for i in IMPLEMENTATIONS if i not in ("auto", "native")])
 @pytest.mark.parametrize("case", CASES)
 def test_same_value_and_gradients_as_lax(case, impl):
   x_shape, w_shape, stride, padding = CASES[case]
-  x, w = draw(x_shape, 0), draw(w_shape, 1)
+  x, w = normal(x_shape, 0), normal(w_shape, 1)
   expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w)
   got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, impl), x, w)
   for a, b in zip(got, expected, strict=True):
@@ -79,7 +67,7 @@ def test_folding_agrees_on_any_geometry(data):
   padding = [data.draw(st.integers(0, k // 2)) for k in kernel]
   sizes = [data.draw(st.integers(max(1, k - 2 * p), 7)) for k, p in zip(kernel, padding, strict=True)]
   stride = [data.draw(st.integers(1, 3)) for _ in range(3)]
-  x, w = draw((2, *sizes, 2), 0), draw((*kernel, 2, 3), 1)
+  x, w = normal((2, *sizes, 2), 0), normal((*kernel, 2, 3), 1)
   expected = value_and_gradients(lambda x, w: tap_by_tap(x, w, stride, padding), x, w)
   got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, "folded_scan"), x, w)
   for a, b in zip(got, expected, strict=True):
@@ -89,7 +77,7 @@ def test_folding_agrees_on_any_geometry(data):
 @pytest.mark.parametrize("impl", ["folded", "folded_scan", "winograd"])
 def test_bfloat16_keeps_dtype_and_stays_near_float32(impl):
   x_shape, w_shape, stride, padding = CASES["cubic"]
-  x, w = draw(x_shape, 0), draw(w_shape, 1)
+  x, w = normal(x_shape, 0), normal(w_shape, 1)
 
   def loss(x, w):
     return jnp.square(conv(x, w, stride, padding, impl).astype(jnp.float32)).sum()
@@ -105,7 +93,7 @@ def test_bfloat16_keeps_dtype_and_stays_near_float32(impl):
 def test_float64_is_exact_to_float64(impl):
   x_shape, w_shape, stride, padding = CASES["cubic"]
   with jax.enable_x64(True):
-    x, w = draw(x_shape, 0, jnp.float64), draw(w_shape, 1, jnp.float64)
+    x, w = normal(x_shape, 0, jnp.float64), normal(w_shape, 1, jnp.float64)
     expected = value_and_gradients(lambda x, w: reference(x, w, stride, padding), x, w)
     got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, impl), x, w)
     for a, b in zip(got, expected, strict=True):
@@ -115,7 +103,7 @@ def test_float64_is_exact_to_float64(impl):
 
 def test_remat_of_the_hand_written_gradient():
   x_shape, w_shape, stride, padding = CASES["spatial"]
-  x, w = draw(x_shape, 0), draw(w_shape, 1)
+  x, w = normal(x_shape, 0), normal(w_shape, 1)
 
   def loss(w):
     return jnp.square(conv(x, w, stride, padding, "folded_scan")).sum()
@@ -125,38 +113,8 @@ def test_remat_of_the_hand_written_gradient():
   )
 
 
-@pytest.mark.parametrize(
-  ("kernel", "stride", "padding"),
-  [((3, 3), (1, 1), (1, 1)), ((3, 3), (2, 2), (1, 1)), ((5, 3), (1, 2), (2, 0))],
-)
-@pytest.mark.parametrize("impl", [i for i in IMPLEMENTATIONS if i != "native"])
-def test_depthwise(impl, kernel, stride, padding):
-  x, w = draw((2, 9, 8, 6), 0), draw((*kernel, 1, 6), 1)
-  expected = value_and_gradients(lambda x, w: conv(x, w, stride, padding, "native", groups=6), x, w)
-  got = value_and_gradients(lambda x, w: conv(x, w, stride, padding, impl, groups=6), x, w)
-  for a, b in zip(got, expected, strict=True):
-    assert a.shape == b.shape
-    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5 * float(jnp.abs(b).max()))
-
-
-def test_depthwise_is_one_small_convolution_per_channel():
-  x, w = draw((2, 7, 5, 3), 0), draw((3, 3, 1, 3), 1)
-  got = conv(x, w, (2, 1), (1, 1), "folded", groups=3)
-  for c in range(3):
-    alone = conv(x[..., c : c + 1], w[..., c : c + 1], (2, 1), (1, 1), "native")
-    np.testing.assert_allclose(got[..., c : c + 1], alone, rtol=1e-5, atol=1e-5)
-
-
-def test_depthwise_in_bfloat16_adds_up_in_float32():
-  x, w = draw((2, 9, 8, 6), 0).astype(jnp.bfloat16), draw((3, 3, 1, 6), 1).astype(jnp.bfloat16)
-  got = conv(x, w, (1, 1), (1, 1), "folded", groups=6)
-  assert got.dtype == jnp.bfloat16
-  exact = conv(x.astype(jnp.float32), w.astype(jnp.float32), (1, 1), (1, 1), "folded", groups=6)
-  np.testing.assert_array_equal(got, exact.astype(jnp.bfloat16))
-
-
 def test_auto_is_xlas_own_off_the_cpu(monkeypatch):
-  x, w = draw((1, 3, 6, 6, 2), 0), draw((3, 1, 1, 2, 2), 1)
+  x, w = normal((1, 3, 6, 6, 2), 0), normal((3, 1, 1, 2, 2), 1)
 
   def primitives():
     return str(jax.make_jaxpr(lambda x, w: conv(x, w, (1, 1, 1), (1, 0, 0)))(x, w))
@@ -201,12 +159,12 @@ def test_auto_takes_winograds_algorithm_where_it_gains(x_shape, w_shape, outputs
 
 
 def test_bad_calls_say_what_does_not_fit():
-  x, w = draw((1, 3, 6, 6, 2), 0), draw((3, 1, 1, 2, 2), 1)
+  x, w = normal((1, 3, 6, 6, 2), 0), normal((3, 1, 1, 2, 2), 1)
   with pytest.raises(ValueError, match="do not go together"):
     conv(x, w, (1, 1), (1, 0, 0))
   with pytest.raises(ValueError, match=r"2 channels, kernel .* wants 3"):
-    conv(x, draw((3, 1, 1, 3, 2), 1), (1, 1, 1), (1, 0, 0))
+    conv(x, normal((3, 1, 1, 3, 2), 1), (1, 1, 1), (1, 0, 0))
   with pytest.raises(ValueError, match="'fast' is not one of"):
     conv(x, w, (1, 1, 1), (1, 0, 0), "fast")
   with pytest.raises(ValueError, match=r"groups=2 .* give 1, or as many as there are"):
-    conv(draw((1, 6, 6, 4), 0), draw((3, 3, 2, 4), 1), (1, 1), (1, 1), groups=2)
+    conv(normal((1, 6, 6, 4), 0), normal((3, 3, 2, 4), 1), (1, 1), (1, 1), groups=2)

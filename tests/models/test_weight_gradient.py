@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
+from model_drawing import normal
 
 from zsar_jax.models import weight_gradient as forms
 from zsar_jax.models.weight_gradient import weight_gradient
@@ -22,10 +23,6 @@ def native(x, dy, kernel_shape, stride):
 
   (dw,) = jax.vjp(conv, jnp.zeros(kernel_shape))[1](dy)
   return dw
-
-
-def draw(shape, seed):
-  return jnp.asarray(np.random.default_rng(seed).standard_normal(shape, np.float32))
 
 
 def loop(kernel_shape, stride, x, dy):
@@ -53,7 +50,7 @@ def test_equal_to_xlas_in_so_many_products(case):
   num_frames, size, kernel, stride, *expected_loop = CASES[case]
   kernel_shape = (*kernel, 5, 6)
   out = [(n - k) // s + 1 for n, k, s in zip(size, kernel, stride, strict=True)]
-  x, dy = draw((num_frames, *size, 5), 0), draw((num_frames, *out, 6), 1)
+  x, dy = normal((num_frames, *size, 5), 0), normal((num_frames, *out, 6), 1)
   found, expected = (
     weight_gradient(x, dy, kernel_shape, stride, "highest"),
     native(x, dy, kernel_shape, stride),
@@ -69,7 +66,7 @@ def test_all_forms_agree_on_any_geometry(data):
   out = [data.draw(st.integers(1, 6)) for _ in range(2)]
   num_frames, most = data.draw(st.integers(1, 4)), data.draw(st.sampled_from([1, 20, 1000]))
   shape = (num_frames, *(n + k - 1 for n, k in zip(out, kernel, strict=True)), 2)
-  x, dy, kernel_shape = draw(shape, 0), draw((num_frames, *out, 3), 1), (*kernel, 2, 3)
+  x, dy, kernel_shape = normal(shape, 0), normal((num_frames, *out, 3), 1), (*kernel, 2, 3)
   with pytest.MonkeyPatch.context() as patch:
     patch.setattr(forms, "MAX_POSITIONS", most)
     patch.setattr(forms, "MAX_CHUNK", most)

@@ -7,12 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
+from model_drawing import normal
 
 from zsar_jax.models import winograd
-
-
-def draw(shape, seed, dtype=jnp.float32):
-  return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
 
 
 def native(x, w, padding):
@@ -41,7 +38,7 @@ def three_passes(x, w, dy, padding):
 def gradient_like(x, w, padding, seed=2):
   """A random gradient of the output."""
   height, width = (n + 2 * p - 2 for n, p in zip(x.shape[1:3], padding, strict=True))
-  return draw((len(x), height, width, w.shape[-1]), seed, x.dtype)
+  return normal((len(x), height, width, w.shape[-1]), seed, x.dtype)
 
 
 def test_one_tile_by_hand():
@@ -63,7 +60,7 @@ def test_one_tile_by_hand():
 def test_equal_to_xlas(size, padding, held, monkeypatch):
   monkeypatch.setattr(winograd, "MAX_HELD", held)
   monkeypatch.setattr(winograd, "ROWS_POSITIONS", held)
-  x, w = draw((4, *size, 3), 0), draw((3, 3, 3, 5), 1)
+  x, w = normal((4, *size, 3), 0), normal((3, 3, 3, 5), 1)
   ours, theirs = three_passes(x, w, gradient_like(x, w, padding), padding)
   for found, expected in zip(ours, theirs, strict=True):
     assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
@@ -76,7 +73,7 @@ def test_exact_in_float64_on_any_geometry(data):
   padding = [data.draw(st.integers(0, 2)) for _ in range(2)]
   size = [data.draw(st.integers(3 - min(2, 2 * p), 9)) for p in padding]
   with jax.enable_x64(True):
-    x, w = draw((2, *size, 3), 0, jnp.float64), draw((3, 3, 3, 2), 1, jnp.float64)
+    x, w = normal((2, *size, 3), 0, jnp.float64), normal((3, 3, 3, 2), 1, jnp.float64)
     ours, theirs = three_passes(x, w, gradient_like(x, w, padding), padding)
     for found, expected in zip(ours, theirs, strict=True):
       np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
@@ -85,7 +82,7 @@ def test_exact_in_float64_on_any_geometry(data):
 def test_rounding_stays_near_that_of_sums():
   """Of many channels, in float32, beside float64: the paper's tile of 2 x 2 loses little, larger ones ten times as much."""
   with jax.enable_x64(True):
-    x, w = draw((2, 14, 14, 256), 0, jnp.float64), draw((3, 3, 256, 64), 1, jnp.float64)
+    x, w = normal((2, 14, 14, 256), 0, jnp.float64), normal((3, 3, 256, 64), 1, jnp.float64)
     dy = gradient_like(x, w, (1, 1))
     _, exact = three_passes(x, w, dy, (1, 1))
   narrow = [jnp.asarray(a, jnp.float32) for a in (x, w, dy)]
@@ -103,10 +100,10 @@ def test_rounding_stays_near_that_of_sums():
 def test_by_rows_of_any_width(kernel_width, positions, monkeypatch):
   """Also a clip's frames in place of rows, as temporal kernels have them; and an odd number of rows."""
   monkeypatch.setattr(winograd, "ROWS_POSITIONS", positions)
-  x, w = draw((2, 7, 12, 3), 0), draw((3, kernel_width, 3, 5), 1)
+  x, w = normal((2, 7, 12, 3), 0), normal((3, kernel_width, 3, 5), 1)
   padding = (1, kernel_width // 2)
   y, pull_back = jax.vjp(lambda w: native(x, w, padding), w)
-  dy = draw(y.shape, 2)
+  dy = normal(y.shape, 2)
   found = winograd.weight_gradient_by_rows(x, dy, kernel_width, padding, "highest")
   (expected,) = pull_back(dy)
   np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * float(jnp.abs(expected).max()))
@@ -122,7 +119,7 @@ def test_by_rows_of_any_width(kernel_width, positions, monkeypatch):
 )
 def test_rows_go_by_parts_of_about_so_many_positions(positions, parts, monkeypatch):
   monkeypatch.setattr(winograd, "ROWS_POSITIONS", positions)
-  x, dy = draw((4, 6, 4, 3), 0), draw((4, 6, 4, 5), 1)
+  x, dy = normal((4, 6, 4, 3), 0), normal((4, 6, 4, 5), 1)
   text = jax.make_jaxpr(lambda x, dy: winograd.weight_gradient_by_rows(x, dy, 3, (1, 1), None))(x, dy)
   (scan,) = (equation for equation in text.eqns if equation.primitive.name == "scan")
   assert scan.params["length"] == parts

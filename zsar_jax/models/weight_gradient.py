@@ -47,6 +47,11 @@ def taps(x, kernel_shape, stride, out_hw):
   ]
 
 
+def some_columns(x, frame, frames: int, column, width: int):
+  """So many frames and columns of [N,H,W,C], from given ones on: [frames,H,width,C]."""
+  return lax.dynamic_slice(x, (frame, 0, column, 0), (frames, x.shape[1], width, x.shape[3]))
+
+
 def accumulator(x):
   """The dtype in which products of x are added up."""
   return jnp.promote_types(x.dtype, jnp.float32)
@@ -61,9 +66,7 @@ def _of_columns(x, dy, kernel_shape, stride, precision):
 
   def add_chunk(total, chunk):
     frame, column = chunk // (w // width), chunk % (w // width) * width
-    x1, dy1 = (
-      lax.dynamic_slice(a, (frame, 0, column, 0), (1, a.shape[1], width, a.shape[3]))[0] for a in (x, dy)
-    )
+    x1, dy1 = (some_columns(a, frame, 1, column, width)[0] for a in (x, dy))
     products = [product(x1[i : i + sh * (h - 1) + 1 : sh], dy1, precision) for i in range(kh)]
     return total + jnp.stack(products), None
 

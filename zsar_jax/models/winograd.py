@@ -12,7 +12,14 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from zsar_jax.models.weight_gradient import Precision, largest_divisor, nearest_divisor, product, taps
+from zsar_jax.models.weight_gradient import (
+  Precision,
+  largest_divisor,
+  nearest_divisor,
+  product,
+  some_columns,
+  taps,
+)
 
 # Numbers of tiles before and after the products that are held at once (256 MB in float32), four times the input and the output.
 MAX_HELD = 2**26
@@ -117,10 +124,7 @@ def weight_gradient_by_rows(
 
   def add_part(totals, part):
     frame, column = part // (out_width // width) * frames, part % (out_width // width) * width
-    x1, dy1 = (
-      lax.dynamic_slice_in_dim(lax.dynamic_slice_in_dim(a, frame, frames), column, a.shape[2] - out_width + width, 2)
-      for a in (x, dy)
-    )  # fmt: skip
+    x1, dy1 = (some_columns(a, frame, frames, column, a.shape[2] - out_width + width) for a in (x, dy))
     x1 = jnp.pad(x1, ((0, 0), rows, columns, (0, 0)))
     dy1 = jnp.pad(dy1, ((0, 0), (0, 2 * pairs - height), (0, 0), (0, 0)))
     shifted = jnp.concatenate([x1[:, :, j : j + width] for j in range(kernel_width)], -1)
