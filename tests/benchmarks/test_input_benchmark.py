@@ -185,9 +185,9 @@ def test_coarser_variants_lose_more_and_take_less(video, benchmark_path, tmp_pat
 
   source = pathlib.Path(video)
   variants = (
-    Variant(112, 128),
+    Variant(112, 128, quality=95),
     Variant(112, 128, quality=50),
-    Variant(112, 256, scaled_to=128),
+    Variant(112, 256, quality=95, scaled_to=128),
     Variant(112, 128, group=4),
   )
   stored = [input_variants.store(variant, source.parent.parent, tmp_path, 1) for variant in variants]
