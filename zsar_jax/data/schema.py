@@ -64,8 +64,8 @@ class Quarantined(NamedTuple):
   reason: str
 
 
-# libjpeg's scale, roughly. Against 95: half the bytes, decoded a third faster, 1.5 to 4 dB of PSNR less, which still is 1 to 6 dB more than
-# the small H.264 copies have that others train on (benchmarks/results/tried.md).
+# libjpeg's scale, roughly. Against 95: half the bytes, decoded a third faster, 1.5 to 4 dB of PSNR less, which on real videos still is
+# 1 to 6 dB more than the small H.264 copies have that others train on (benchmarks/results/tried.md).
 JPEG_QUALITY = 85
 
 
