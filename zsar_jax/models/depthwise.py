@@ -55,11 +55,11 @@ def _input_gradient(dy, w, stride, padding, in_hw):
   (top, _), (left, _) = margins = [
     _margins(reached, size, out) for reached, size, out in zip((rows, columns), sizes, dy.shape[1:3], strict=True)
   ]  # fmt: skip
-  images = jnp.pad(dy.astype(accumulator(dy)), ((0, 0), *margins, (0, 0)))
-  weights = w.astype(images.dtype)
+  images = jnp.pad(dy, ((0, 0), *margins, (0, 0)))
+  weights = w.astype(accumulator(dy))
 
   def sum_of(row_taps, column_taps):
-    total = jnp.zeros((len(dy), height, width, dy.shape[3]), images.dtype)
+    total = jnp.zeros((len(dy), height, width, dy.shape[3]), weights.dtype)
     for i, down in row_taps:
       for j, across in column_taps:
         view = images[:, top + down : top + down + height, left + across : left + across + width]
